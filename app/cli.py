@@ -1,0 +1,63 @@
+"""The command line: `python -m app.cli …`, or `flask tinycut …`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from app.config import SETTINGS, ConfigError, current
+from app.errors import AppError, ModelUnavailable
+from app.services.tiny_u2net_service import tiny_u2net_service as service
+
+
+@click.group()
+def tinycut() -> None:
+    """Cut the subject out of photos."""
+    try:
+        logging.basicConfig(level=current().log_level.upper(), format="%(levelname)s %(message)s")
+    except ConfigError as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+@tinycut.command()
+@click.argument("input_path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("output_path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--background-color", help="Hex, CSS name or r,g,b. Without it: transparent.")
+def remove(input_path: Path, output_path: Path, background_color: str | None) -> None:
+    """Cut the subject of INPUT_PATH out into OUTPUT_PATH (.png, .webp or .jpg)."""
+    if background_color:
+        written = service.change_background_color(input_path, output_path, background_color)
+    else:
+        written = service.remove_background(input_path, output_path)
+    if not written:
+        sys.exit(1)
+    click.echo(output_path)
+
+
+@tinycut.command()
+@click.option("--model", help="Model to fetch. Without it: the one that is served.")
+def warm(model: str | None) -> None:
+    """Fetch the model if it is missing, check it, rewrite it and load it, so that a server starts at once."""
+    try:
+        session = service.models.get_session(model)
+    except ModelUnavailable as fault:
+        raise click.ClickException(fault.detail) from None
+    except AppError as fault:
+        raise click.ClickException(fault.message) from None
+    click.echo(f"{session.name} is ready")
+
+
+@tinycut.command()
+def settings() -> None:
+    """List every setting with its value now, its default and what it does."""
+    now = current()
+    for setting in SETTINGS:
+        value = getattr(now, setting.name.lower())
+        click.echo(f"{setting.name}={value}\n    {setting.help} Default: {setting.default!r}.")
+
+
+if __name__ == "__main__":
+    tinycut()

@@ -1,0 +1,151 @@
+"""Every setting, in one registry: its name, type, default and a line of help.
+
+A setting is an environment variable of the same name in capitals. `load` reads them all and reports every
+fault at once, so that a deployer mends them in one go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from app.hosting import FALSE_WORDS, TRUE_WORDS
+
+
+class ConfigError(Exception):
+    """One or more settings have values that cannot be used; the message lists them all."""
+
+
+def _setting(default: Any, text: str, *, least: float | None = None, most: float | None = None) -> Any:
+    return field(default=default, metadata={"help": text, "least": least, "most": most})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; fields are in the order in which the documentation lists them."""
+
+    model_name: str = _setting("u2netp", "Model to serve. A host with little memory always serves u2netp.")
+    u2net_home: str = _setting("", "Folder of the model files, as in rembg. Empty: rembg's own default folders.")
+    model_checksum_disabled: bool = _setting(False, "Take a model file whose checksum differs from the published one.")
+    model_cache_dir: str = _setting(
+        "", "Folder of the rewritten model. Empty: beside the model, else ~/.cache/tinycut."
+    )
+    auto_download: bool = _setting(True, "Download the served model (4.6 MB) when no file of it is found.")
+    memory_limit_mb: int = _setting(0, "Memory the app may use, in MB. 0: the least limit found on the host.", least=0)
+    memory_constrained: str = _setting(
+        "", "true: treat the host as small. false: a big Railway or Heroku host. Empty: find out."
+    )
+    omp_num_threads: int = _setting(0, "Threads of one inference. 0: the processors found.", least=0, most=256)
+    max_upload_mb: float = _setting(10.0, "Largest photo taken, in MB (2^20 bytes).", least=0.001, most=1024)
+    max_megapixels: float = _setting(25.0, "Largest photo worked on, in megapixels.", least=0.0001, most=1000)
+    max_inference_px: int = _setting(
+        1024, "Photos with a longer side are inferred on a copy reduced to this.", least=32, most=8192
+    )
+    concurrency: int = _setting(
+        0, "Photos worked on at once. 0: one on a small host, else the processors found.", least=0, most=64
+    )
+    queue_size: int = _setting(8, "Requests that may wait for a slot; more are refused with 429.", least=0, most=1000)
+    deadline_s: float = _setting(
+        25.0, "Seconds a request may take, waiting included; later is 503.", least=0.1, most=600
+    )
+    log_level: str = _setting("info", "debug, info, warning or error.")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One entry of the registry: what a person needs to know to set it."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    least: float | None
+    most: float | None
+
+
+SETTINGS: tuple[Setting, ...] = tuple(
+    Setting(item.name.upper(), type(item.default), item.default, **item.metadata) for item in fields(Settings)
+)
+
+CHOICES = {
+    "LOG_LEVEL": ("debug", "info", "warning", "error"),
+    "MEMORY_CONSTRAINED": ("", *TRUE_WORDS, *FALSE_WORDS),
+}
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read every setting from the environment (or the mapping given).
+
+    Raises:
+        ConfigError: some values cannot be used; all of them are named with what was expected.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for setting in SETTINGS:
+        text = environ.get(setting.name, "").strip()
+        if not text:
+            continue
+        try:
+            values[setting.name.lower()] = _parse(setting, text)
+        except ValueError as fault:
+            faults.append(f"{setting.name}={text!r}: {fault}. {setting.help}")
+    if faults:
+        raise ConfigError("These settings cannot be used:\n  " + "\n  ".join(faults))
+    return Settings(**values)
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The settings of this process, read from the environment once, on first use."""
+    return load()
+
+
+def model_homes(settings: Settings) -> tuple[Path, ...]:
+    """The folders in which rembg looks for models: its home first, then the flat folder of old versions."""
+    if settings.u2net_home:
+        return (Path(settings.u2net_home).expanduser(),)
+    data_home = os.environ.get("XDG_DATA_HOME")
+    home = os.environ.get("REMBG_HOME") or (f"{data_home}/rembg" if data_home else "~/.rembg")
+    return (Path(home).expanduser(), Path(f"{data_home or '~'}/.u2net").expanduser())
+
+
+def user_cache_dir() -> Path:
+    """The folder in which this user's programs keep what they can make again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tinycut"
+
+
+def _parse(setting: Setting, text: str) -> Any:
+    if setting.type is bool:
+        return _parse_bool(text)
+    if setting.type is str:
+        choices = CHOICES.get(setting.name)
+        if choices and text.lower() not in choices:
+            raise ValueError(f"expected one of {', '.join(word for word in choices if word)}")
+        return text.lower() if choices else text
+    return _parse_number(setting, text)
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() in TRUE_WORDS:
+        return True
+    if text.lower() in FALSE_WORDS:
+        return False
+    raise ValueError("expected true or false")
+
+
+def _parse_number(setting: Setting, text: str) -> float:
+    kind = "a whole number" if setting.type is int else "a number"
+    try:
+        number: float = setting.type(text)
+    except ValueError:
+        raise ValueError(f"expected {kind}") from None
+    least = float("-inf") if setting.least is None else setting.least
+    most = float("inf") if setting.most is None else setting.most
+    if not least <= number <= most:  # also false for NaN
+        raise ValueError(f"expected {kind} from {setting.least} to {setting.most}")
+    return number

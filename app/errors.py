@@ -1,0 +1,79 @@
+"""Every error a client can meet: an HTTP status, a code for programs and a sentence for people.
+
+The message is public: it says what is wrong and what to do, and never holds a path, a secret or another
+library's exception text. The cause goes to the log by `raise … from cause`.
+"""
+
+from __future__ import annotations
+
+
+class AppError(Exception):
+    """An error with the status, the code and the public message of its answer."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(AppError):
+    """A field is missing or has a value that is not known."""
+
+    status = 400
+    code = "bad_request"
+
+
+class TooLarge(AppError):
+    """The upload has more bytes than the server takes."""
+
+    status = 413
+    code = "file_too_large"
+
+
+class UnsupportedFormat(AppError):
+    """The bytes are no image of a format that the server reads."""
+
+    status = 415
+    code = "unsupported_format"
+
+
+class UnreadableImage(AppError):
+    """The image is damaged, empty, or has more pixels than the server works on."""
+
+    status = 422
+    code = "unreadable_image"
+
+
+class Busy(AppError):
+    """Every slot and every place in the queue is taken."""
+
+    status = 429
+    code = "busy"
+
+
+class DeadlineExceeded(AppError):
+    """The work, waiting included, took longer than the deadline."""
+
+    status = 503
+    code = "deadline_exceeded"
+
+
+class ModelUnavailable(AppError):
+    """The network cannot be had: no file, no memory, or onnxruntime failed.
+
+    `detail` says why, with file names and checksums: it is for the log and the command line, never for a client.
+    """
+
+    status = 503
+    code = "model_unavailable"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("The neural network is not available on this server right now.")
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail

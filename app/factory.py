@@ -1,0 +1,56 @@
+"""The composition root: settings → services → blueprints. Wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from flask import Flask
+
+from app import cli, config
+from app.hosting import MIB
+from app.routes import api, handlers, ops, web
+from app.routes.forms import UploadRequest
+from app.services.model_manager import ModelManager
+from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
+
+# Multipart boundaries, field names and the options around the photo itself.
+FORM_OVERHEAD_BYTES = 512 * 1024
+# Werkzeug counts its 64 kB read buffers against this as well, so it must hold several.
+FORM_FIELDS_BYTES = 256 * 1024
+FORM_PARTS = 32
+
+
+def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
+    """Build the application around the singleton service.
+
+    `overrides` maps names of settings (`{"max_upload_mb": 1}`) or Flask's own capital keys to values: for
+    tests, which then get a service of their own.
+
+    Raises:
+        ConfigError: settings in the environment that cannot be used.
+    """
+    service = tiny_u2net_service
+    settings = config.current()
+    overrides = dict(overrides or {})
+    flask_keys = {key: overrides.pop(key) for key in list(overrides) if key.isupper()}
+    if overrides:
+        settings = replace(settings, **overrides)  # type: ignore[arg-type]
+        service = TinyU2NetService(settings, ModelManager(settings))
+
+    app = Flask(__name__)
+    app.request_class = UploadRequest
+    app.config.update(
+        # A generous cap on the body, kept by Werkzeug before it is read; the photo's own is in routes/forms.py.
+        MAX_CONTENT_LENGTH=int(settings.max_upload_mb * MIB) + FORM_OVERHEAD_BYTES,
+        MAX_FORM_MEMORY_SIZE=FORM_FIELDS_BYTES,
+        MAX_FORM_PARTS=FORM_PARTS,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.config.update(flask_keys)
+    app.extensions["tinycut"] = service
+    for blueprint in (api.api_blueprint, web.web_blueprint, ops.ops_blueprint):
+        app.register_blueprint(blueprint)
+    handlers.register(app)
+    app.cli.add_command(cli.tinycut)
+    return app

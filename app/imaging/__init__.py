@@ -1,0 +1,1 @@
+"""Pure functions on bytes and arrays: no Flask, no onnxruntime, no environment."""

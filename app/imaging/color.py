@@ -1,0 +1,32 @@
+"""Words for colours → RGB."""
+
+from __future__ import annotations
+
+import re
+
+from PIL import ImageColor
+
+RGB = tuple[int, int, int]
+
+_HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})")
+_TRIPLE = re.compile(r"(\d{1,3}) *, *(\d{1,3}) *, *(\d{1,3})")
+
+
+def parse_color(text: str) -> RGB:
+    """Read `#ff8000`, `ff8000`, `#f80`, `f80`, a CSS name such as `rebeccapurple`, or `255,128,0`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    word = text.strip().lower()
+    if _HEX.fullmatch(word):
+        digits = word.lstrip("#")
+        digits = digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)
+        return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+    if triple := _TRIPLE.fullmatch(word):
+        red, green, blue = (int(part) for part in triple.groups())
+        if max(red, green, blue) <= 255:
+            return red, green, blue
+    elif word in ImageColor.colormap:
+        return parse_color(str(ImageColor.colormap[word]))
+    raise ValueError(f"{text!r} is no colour")

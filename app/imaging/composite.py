@@ -1,0 +1,34 @@
+"""Colours and alpha → a picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Rows worked on at once: wide intermediates stay a few MB however large the photo is.
+_STRIP_ROWS = 64
+
+
+def to_rgba(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Join uint8 [H, W, 3] and [H, W] to RGBA uint8 [H, W, 4] with straight alpha.
+
+    Hidden colours (alpha 0) become black, so that they neither leak the background nor bloat the file.
+    """
+    rgba = np.empty((*alpha.shape, 4), np.uint8)
+    cv2.mixChannels([rgb, alpha], [rgba], [0, 0, 1, 1, 2, 2, 3, 3])
+    rgba[alpha == 0] = 0
+    return rgba
+
+
+def over_color(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Put uint8 [H, W, 3] with alpha uint8 [H, W] on one RGB colour; returns uint8 [H, W, 3], rounded."""
+    result = np.empty_like(rgb)
+    background = np.array(color, np.uint16)
+    for top in range(0, len(rgb), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        opacity = alpha[rows, :, None].astype(np.uint16)
+        mixed = rgb[rows] * opacity + background * (255 - opacity)
+        mixed += 127
+        result[rows] = mixed // 255
+    return result

@@ -1,0 +1,51 @@
+"""Pixels → the network's input, and the network's output → a saliency map."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+NETWORK_SIDE_PX = 320
+# Mean and standard deviation of ImageNet's RGB, with which U²-Net was trained (Qin et al., 2020).
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def reduce_to(rgb: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
+    """Reduce uint8 [H, W, 3] so that its longer side is at most `longest_px`; smaller photos come back as they are."""
+    height, width = rgb.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return rgb
+    return resize(rgb, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize uint8 [H, W] or [H, W, 3]: area averaging for a smaller result, bicubic for a larger one."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    smaller = height * width < pixels.shape[0] * pixels.shape[1]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return cv2.resize(pixels, (width, height), interpolation=method).astype(np.uint8, copy=False)
+
+
+def to_network_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
+    """Resize uint8 [H, W, 3] and normalise it to float32 [1, 3, height, width], as U²-Net was trained:
+    divided by the brightest value of the photo, less ImageNet's mean, over its standard deviation."""
+    small = resize(rgb, height, width)
+    brightest = max(int(small.max()), 1)
+    scale = 1.0 / (brightest * STD)
+    planes = np.empty((1, 3, height, width), np.float32)
+    for channel in range(3):
+        np.multiply(small[:, :, channel], scale[channel], out=planes[0, channel])
+        planes[0, channel] -= MEAN[channel] / STD[channel]
+    return planes
+
+
+def to_saliency(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Stretch a raw map float32 [h, w] to 0..1, as U²-Net's author does; a flat map stays what it was, clipped."""
+    least, most = float(raw.min()), float(raw.max())
+    if not most - least > 1e-6:
+        return np.nan_to_num(raw).clip(0.0, 1.0).astype(np.float32, copy=False)
+    return ((raw - least) * (1.0 / (most - least))).astype(np.float32, copy=False)

@@ -1,0 +1,130 @@
+"""What every answer gets: a request id, security headers, and one shape of error."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.errors import AppError
+from app.hosting import MIB
+from app.routes.replies import error_reply
+from app.routes.web import page_with_error
+
+log = logging.getLogger(__name__)
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+MACHINE_PATHS = ("/api/", "/health", "/ready", "/metrics")
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body"}
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_DRAIN_BYTES, _DRAIN_S = 64 * MIB, 10.0
+
+
+def register(app: Flask) -> None:
+    """Attach the handlers to the application."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(AppError, _on_app_error)
+    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(Exception, _on_bug)
+
+
+def request_id() -> str:
+    """The id of this request: the client's, where it sent a sound one, else a new one."""
+    if "request_id" not in g:
+        given = request.headers.get("X-Request-ID", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return str(g.request_id)
+
+
+def _begin() -> None:
+    request_id()
+
+
+def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        _drain()
+    response.headers["X-Request-ID"] = request_id()
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _on_app_error(error: AppError) -> Response:
+    if error.status >= 500:
+        log.warning("request %s answered %d: %r", request_id(), error.status, error)
+    return _reply(error.status, error.code, error.message, retry_after_s=error.retry_after_s)
+
+
+def _on_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if isinstance(error, RequestEntityTooLarge):
+        return _on_too_large()
+    if 300 <= status < 400:
+        return make_response(error.get_response())
+    code = HTTP_CODES.get(status, error.name.lower().replace(" ", "_"))
+    reply = _reply(status, code, error.description or error.name)
+    if status == 405:
+        reply.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    return reply
+
+
+def _on_too_large() -> Response:
+    """Werkzeug stopped reading: the body is over the limit, or the form's fields are."""
+    length = request.content_length
+    if length is not None and length <= (request.max_content_length or 0):
+        return _reply(413, "form_too_large", "The form has too many or too long fields beside the photo.")
+    limit_mb = current_app.extensions["tinycut"].settings.max_upload_mb
+    return _reply(
+        413,
+        "file_too_large",
+        f"The upload is larger than the {limit_mb:g} MB that this server takes. Please send a smaller photo.",
+    )
+
+
+def _drain() -> None:
+    """Read and drop what the client still sends, within bounds: one that is still sending when the connection
+    closes would see a reset and never the answer."""
+    if not request.environ.get("wsgi.input_terminated"):
+        return  # Flask's own server: to read past the body would block
+    stream = request.environ["wsgi.input"]
+    left, ends_s = _DRAIN_BYTES, time.monotonic() + _DRAIN_S
+    try:
+        while left > 0 and time.monotonic() < ends_s:
+            chunk = stream.read(min(64 * 1024, left))
+            if not chunk:
+                return
+            left -= len(chunk)
+    except OSError:
+        return  # the client is gone
+
+
+def _on_bug(error: Exception) -> Response:
+    log.exception("request %s failed", request_id(), exc_info=error)
+    return _reply(500, "internal_error", "Something went wrong on our side. It was logged; please try again.")
+
+
+def _reply(status: int, code: str, message: str, *, retry_after_s: int | None = None) -> Response:
+    if request.endpoint == "web.cut_out_by_form":
+        response = page_with_error(status, code, message)
+    elif request.path.startswith(MACHINE_PATHS) or not request.accept_mimetypes.accept_html:
+        return error_reply(status, code, message, request_id=request_id(), retry_after_s=retry_after_s)
+    else:
+        page = render_template("error.html", status=status, error={"code": code, "message": message})
+        response = make_response(page, status)
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response

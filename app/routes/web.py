@@ -1,0 +1,86 @@
+"""The page at /: a plain form that also works without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from flask import Blueprint, Response, current_app, make_response, render_template, request
+
+from app import __version__
+from app.errors import AppError, BadRequest
+from app.imaging.encode import FORMATS
+from app.routes import replies
+from app.routes.forms import TRANSPARENT, check_upload_size, read_options
+from app.services.tiny_u2net_service import TinyU2NetService
+
+web_blueprint = Blueprint("web", __name__)
+
+SAMPLE_CREDIT = "Photo: Rachel Michetti, Pikolo Espresso Bar (CC0)"
+ACCEPTED_TYPES = "image/jpeg,image/png,image/webp"
+EMPTY_FORM = {"background": TRANSPARENT, "background_color": "#ffffff", "format": "png"}
+
+
+@web_blueprint.get("/")
+def show_page() -> Response:
+    """Show the page with an empty form."""
+    return _page()
+
+
+@web_blueprint.post("/")
+def cut_out_by_form() -> Response:
+    """Cut out the photo of a plain form post and show the page with the result, or with what is wrong."""
+    service: TinyU2NetService = current_app.extensions["tinycut"]
+    form = {**EMPTY_FORM, **request.form}
+    try:
+        upload = request.files.get("file")
+        data = upload.read() if upload else b""
+        if not data:
+            raise BadRequest("Please choose a photo first.", code="missing_file")
+        check_upload_size(len(data), service.settings)
+        color = form["background_color"] if form["background"] == "color" else TRANSPARENT
+        options = read_options({"background_color": color, "format": form["format"]})
+        cutout = service.cut_out(data, options)
+    except AppError as error:
+        return page_with_error(error.status, error.code, error.message, form=form)
+    stem = PurePath(upload.filename or "photo").stem if upload else "photo"
+    return _page(
+        form=form,
+        result={
+            "data_url": replies.data_url(cutout),
+            "download_name": f"{stem}-cutout{FORMATS[cutout.format].suffix}",
+            "width": cutout.width,
+            "height": cutout.height,
+            "method": cutout.method,
+            "model": cutout.model,
+            "total_ms": round(cutout.timings_ms["total"]),
+        },
+    )
+
+
+def page_with_error(status: int, code: str, message: str, *, form: Mapping[str, str] = EMPTY_FORM) -> Response:
+    """Show the form again with what is wrong."""
+    response = _page(form=form, error={"code": code, "message": message})
+    response.status_code = status
+    return response
+
+
+def _page(**context: object) -> Response:
+    service: TinyU2NetService = current_app.extensions["tinycut"]
+    page = render_template(
+        "index.html",
+        **{
+            "max_upload_mb": f"{service.settings.max_upload_mb:g}",
+            "formats": list(FORMATS),
+            "accepted": ACCEPTED_TYPES,
+            "form": EMPTY_FORM,
+            "result": None,
+            "error": None,
+            "sample_credit": SAMPLE_CREDIT,
+            "version": __version__,
+            **context,
+        },
+    )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,1 @@
+"""The work, in the terms of the product."""

@@ -1,0 +1,63 @@
+"""Who may work now, who waits, and who is sent away: slots, a bounded queue and a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from app.errors import Busy, DeadlineExceeded
+
+
+class Deadline:
+    """The moment by which a request must be answered; waiting in the queue counts."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._ends_s = time.monotonic() + limit_s
+
+    def remaining_s(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._ends_s - time.monotonic())
+
+    def check(self) -> None:
+        """Raise DeadlineExceeded once the time is up."""
+        if self.remaining_s() <= 0:
+            raise self.exceeded()
+
+    def exceeded(self) -> DeadlineExceeded:
+        """The error of a request that is late."""
+        return DeadlineExceeded(
+            f"The photo was not done within {self.limit_s:g} seconds. Please try again, or send a smaller one.",
+            retry_after_s=5,
+        )
+
+
+class Admission:
+    """At most `slots` photos are worked on, at most `queue_size` more wait; all others are refused at once."""
+
+    def __init__(self, *, slots: int, queue_size: int) -> None:
+        self.slots = slots
+        self.queue_size = queue_size
+        self._places = threading.BoundedSemaphore(slots + queue_size)
+        self._slots = threading.BoundedSemaphore(slots)
+
+    def enter(self, deadline: Deadline) -> None:
+        """Take a slot, after waiting for one until the deadline; `leave` must follow.
+
+        Raises:
+            Busy: the queue is full.
+            DeadlineExceeded: no slot came free in time.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Busy(
+                "The server is working on as many photos as it can. Please try again.",
+                retry_after_s=3,
+            )
+        if not self._slots.acquire(timeout=deadline.remaining_s()):
+            self._places.release()
+            raise deadline.exceeded()
+
+    def leave(self) -> None:
+        """Give the slot to the next in the queue."""
+        self._slots.release()
+        self._places.release()

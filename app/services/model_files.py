@@ -1,0 +1,177 @@
+"""The model's files on disk: found where rembg keeps them, checked, downloaded once, rewritten once.
+
+Nothing here knows onnxruntime. Every failure is a ModelUnavailable: the service then goes on without the network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import config
+from app.config import Settings
+from app.errors import ModelUnavailable
+
+log = logging.getLogger(__name__)
+
+TINY_MODEL = "u2netp"
+# Named in the rewritten file, so that a newer recipe is never served an older file.
+REWRITE_VERSION = 1
+
+_OPTIMIZER = Path(__file__).resolve().parents[2] / "scripts" / "optimize_models.py"
+_OPTIMIZER_LIMIT_S = 120
+_CONNECT_LIMIT_S, _READ_LIMIT_S = 5, 15
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A model file as its publisher gives it out."""
+
+    name: str
+    url: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """The name that rembg gives the file."""
+        return f"{self.name}.onnx"
+
+
+PUBLISHED = {
+    TINY_MODEL: PublishedModel(
+        TINY_MODEL,
+        "https://github.com/danielgatis/rembg/releases/download/v0.0.0/u2netp.onnx",
+        "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+    )
+}
+
+
+def find_model(name: str, settings: Settings | None = None) -> Path | None:
+    """Return the model's file where rembg would find it (either of its layouts), or None."""
+    homes = config.model_homes(settings or config.current())
+    candidates = [home / "models" / name / f"{name}.onnx" for home in homes]
+    candidates += [home / f"{name}.onnx" for home in homes]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(path: Path, model: PublishedModel) -> None:
+    """Check a file against the published checksum.
+
+    Raises:
+        ModelUnavailable: it differs or cannot be read; the message names the file and both checksums.
+    """
+    try:
+        found = sha256_of(path)
+    except OSError as fault:
+        raise ModelUnavailable(f"The model file {path} cannot be read: {fault.strerror}.") from fault
+    if found != model.sha256:
+        raise ModelUnavailable(
+            f"The model file {path} is cut short or altered: expected sha256 {model.sha256}, found {found}. "
+            "Delete it to have it downloaded again, or set MODEL_CHECKSUM_DISABLED=1 to use it as it is."
+        )
+
+
+def download(model: PublishedModel, settings: Settings) -> Path:
+    """Download a model into rembg's folder, checked and put in place in one step; shows progress on a terminal.
+
+    One download runs at a time on the machine; whoever waited for it gets the file that it brought.
+
+    Raises:
+        ModelUnavailable: the network, the disk or the checksum says no.
+    """
+    folder = config.model_homes(settings)[0] / "models" / model.name
+    target = folder / model.file_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _only_one(folder / f".{model.file_name}.lock"):
+            if not target.is_file() or sha256_of(target) != model.sha256:
+                _fetch(model, folder)
+    except OSError as fault:  # requests' errors are OSErrors too
+        raise ModelUnavailable(
+            f"The model {model.name} could not be downloaded from {model.url} to {folder}: {_reason(fault)}."
+        ) from fault
+    return target
+
+
+def _fetch(model: PublishedModel, folder: Path) -> None:
+    # Imported here: with requests it costs 12 MB, and a server that finds its model never needs it.
+    import pooch
+
+    log.info("downloading the model %s from %s", model.name, model.url)
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(_CONNECT_LIMIT_S, _READ_LIMIT_S))
+    try:
+        pooch.retrieve(
+            model.url,
+            known_hash=f"sha256:{model.sha256}",
+            fname=model.file_name,
+            path=folder,
+            downloader=downloader,
+        )
+    except ValueError as fault:  # pooch's word for a checksum that differs; its temporary file is gone by now
+        raise ModelUnavailable(
+            f"What {model.url} sent for {folder / model.file_name} is not the published model: "
+            f"expected sha256 {model.sha256}. {fault}"
+        ) from fault
+
+
+@contextmanager
+def _only_one(lock_path: Path) -> Iterator[None]:
+    with lock_path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _reason(fault: OSError) -> str:
+    return fault.strerror or type(fault).__name__
+
+
+def optimized_path(source: Path, settings: Settings | None = None) -> Path:
+    """Where the rewritten form of `source` is kept: its name holds the checksum of what it was made from.
+
+    Beside the model, unless that folder is write-protected (a shared or read-only one): then in this user's
+    cache. MODEL_CACHE_DIR outranks both.
+    """
+    settings = settings or config.current()
+    name = f"{source.stem}-{sha256_of(source)[:16]}-v{REWRITE_VERSION}.onnx"
+    if settings.model_cache_dir:
+        return Path(settings.model_cache_dir).expanduser() / name
+    # The mode is asked as well, since root may write anywhere and should not.
+    open_to_us = os.access(source.parent, os.W_OK) and source.parent.stat().st_mode & stat.S_IWUSR
+    return (source.parent if open_to_us else config.user_cache_dir()) / name
+
+
+def optimize(source: Path, settings: Settings) -> Path | None:
+    """Return the rewritten form of a model file, made now if there is none yet; None when it cannot be made.
+
+    It is made in a process of its own, so that the `onnx` package never enters this one.
+    """
+    target = optimized_path(source, settings)
+    if target.is_file():
+        return target
+    command = [sys.executable, str(_OPTIMIZER), "--source", str(source), "--output", str(target), "--quiet"]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_OPTIMIZER_LIMIT_S)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        log.warning("the published model is served as it is, for it could not be rewritten: %s", fault)
+        return None
+    if done.returncode or not target.is_file():
+        last_line = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        log.warning("the published model is served as it is, for it could not be rewritten: %s", last_line)
+        return None
+    return target

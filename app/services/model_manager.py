@@ -1,0 +1,336 @@
+"""Which model is served, and its one session in this process: the only importer of onnxruntime and rembg."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app import config, hosting
+from app.config import Settings
+from app.errors import BadRequest, ModelUnavailable
+from app.hosting import Host
+from app.imaging import preprocess
+from app.services import memory, model_files
+from app.services.model_files import PUBLISHED, TINY_MODEL
+
+log = logging.getLogger(__name__)
+
+# What one inference takes on top of what is resident (scripts/optimize_models.py measures 80 and 270); with less
+# left than this, starting one would get the process killed.
+INFERENCE_MB = {"rewritten": 110, "published": 300}
+# A failure is remembered this long: on a host without network no request waits for a second timeout.
+RETRY_AFTER_S = 60.0
+# rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
+_NOT_SERVED = ("sam", "u2net_custom", "dis_custom", "ben_custom", "withoutbg", "atlascloud")
+
+
+class Session(Protocol):
+    """A loaded model. `name` is the model's; `method` is what an answer calls this way of cutting out."""
+
+    name: str
+    method: str
+
+    def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the saliency map, float32 [h, w] in 0..1 at any size, of a photo uint8 [H, W, 3].
+
+        Raises:
+            ModelUnavailable: not enough memory is left, or onnxruntime failed.
+        """
+
+
+class OnnxSession:
+    """u2netp in onnxruntime, with memory that every run gives back."""
+
+    method = "tiny_u2net"
+
+    def __init__(self, path: Path, *, name: str, rewritten: bool, host: Host, threads: int) -> None:
+        ort = _import_or_unavailable("onnxruntime")
+        self.name = name
+        self._faults = _onnxruntime_faults(ort)
+        self._needed_mb = INFERENCE_MB["rewritten" if rewritten else "published"]
+        self._host = host
+        self._one_at_a_time = threading.Lock()
+        try:
+            self._session = ort.InferenceSession(
+                str(path), _session_options(ort, threads, keeps_memory=False), providers=["CPUExecutionProvider"]
+            )
+        except self._faults as fault:
+            raise ModelUnavailable(f"onnxruntime cannot load the model file {path}: {fault}") from fault
+        self._input_name = self._session.get_inputs()[0].name
+        self._output_name = self._session.get_outputs()[0].name
+
+    def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Session.infer`; the map is 320×320, the square that the published network was trained on."""
+        side = preprocess.NETWORK_SIDE_PX
+        planes = preprocess.to_network_input(rgb, side, side)
+        with self._one_at_a_time:
+            self._check_memory()
+            try:
+                (raw,) = self._session.run([self._output_name], {self._input_name: planes})
+            except self._faults as fault:
+                raise ModelUnavailable(f"onnxruntime failed while it ran {self.name}: {fault}") from fault
+        return preprocess.to_saliency(raw[0, 0])
+
+    def _check_memory(self) -> None:
+        left_mb = memory.available_mb(self._host)
+        if left_mb < self._needed_mb:
+            raise ModelUnavailable(
+                f"An inference needs {self._needed_mb} MB and {left_mb:.0f} MB are left of the "
+                f"{self._host.memory_limit_mb} MB limit ({self._host.memory_limit_source})."
+            )
+
+
+class RembgSession:
+    """Any other model, through rembg's own session class; only on a host with memory to spare."""
+
+    method = "rembg"
+
+    def __init__(self, rembg_session: Any, *, name: str) -> None:
+        self.name = name
+        self._session = rembg_session
+        self._one_at_a_time = threading.Lock()
+        self._faults = _onnxruntime_faults(importlib.import_module("onnxruntime"))
+
+    def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Session.infer`; the map is at the photo's size. Several masks (clothes) are joined to one."""
+        with self._one_at_a_time:
+            try:
+                masks = self._session.predict(Image.fromarray(rgb))
+            except self._faults as fault:
+                raise ModelUnavailable(f"rembg failed while it ran {self.name}: {fault}") from fault
+        joined: NDArray[np.uint8] = np.maximum.reduce([np.asarray(mask.convert("L")) for mask in masks])
+        return joined.astype(np.float32) / np.float32(255)
+
+
+class _NotYet(ModelUnavailable):
+    """Somebody else is at it and the caller would not wait longer: no failure, nothing to remember."""
+
+
+class ModelManager:
+    """Hands out one session per model and process, made on first use; safe to call from many threads.
+
+    Sessions do not survive a fork (onnxruntime's threads are not copied): a child makes its own.
+    """
+
+    def __init__(self, settings: Settings | None = None, host: Host | None = None) -> None:
+        self._given_settings = settings
+        self._given_host = host
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+        self._failures: dict[str, tuple[float, ModelUnavailable]] = {}
+        self._downloads: dict[str, Future[Path]] = {}
+        self._downloads_lock = threading.Lock()
+        self._told: set[str] = set()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings given, else those of the environment, read on first use."""
+        return self._given_settings or config.current()
+
+    @cached_property
+    def host(self) -> Host:
+        """The host given, else what is found on first use."""
+        return self._given_host or hosting.detect()
+
+    def served_name(self, name: str | None = None) -> str:
+        """The model that a request for `name` gets: on a constrained host u2netp, whatever is asked."""
+        asked = name or self.settings.model_name
+        if self.host.constrained and asked != TINY_MODEL:
+            self._tell_once(
+                f"the model {asked} was asked for; {TINY_MODEL} is served, for {self.host.constrained_because}"
+            )
+            return TINY_MODEL
+        return asked
+
+    def get_session(
+        self, name: str | None = None, *, may_download: bool = True, wait_s: float | None = None
+    ) -> Session:
+        """Return the session that serves `name` (default: MODEL_NAME), made now if there is none yet.
+
+        A missing or altered file is downloaded when `may_download` and AUTO_DOWNLOAD both say so. `wait_s` is
+        how long to wait for a download or for another thread that makes the session (None: until it is done);
+        the work then goes on for the next caller.
+
+        Raises:
+            BadRequest: no such model.
+            ModelUnavailable: the session cannot be had; `detail` says why. Remembered for a minute.
+        """
+        if self._pid != os.getpid():
+            self._start_over()
+        served = self.served_name(name)
+        if served in self._sessions:
+            return self._sessions[served]
+        failed_s, failure = self._failures.get(served, (float("-inf"), None))
+        if failure is not None and time.monotonic() - failed_s < RETRY_AFTER_S:
+            raise failure
+        try:
+            return self._make(served, may_download and self.settings.auto_download, wait_s)
+        except _NotYet:
+            raise
+        except ModelUnavailable as fault:
+            self._failures[served] = (time.monotonic(), fault)
+            raise
+
+    def _make(self, name: str, may_download: bool, wait_s: float | None) -> Session:
+        source = self._usable_source(may_download, wait_s) if name == TINY_MODEL else None
+        if not self._lock.acquire(timeout=-1 if wait_s is None else wait_s):
+            raise _NotYet(f"The model {name} is still being loaded.")
+        try:
+            if name not in self._sessions:
+                session = self._load_tiny(source) if source else self._load_rembg(name, may_download)
+                self._sessions[name] = session
+            return self._sessions[name]
+        finally:
+            self._lock.release()
+
+    def loaded_models(self) -> list[str]:
+        """Names of the models that have a session in this process."""
+        return sorted(self._sessions)
+
+    def clear(self) -> None:
+        """Drop every session and every remembered failure; the next request starts afresh."""
+        with self._lock:
+            self._sessions.clear()
+            self._failures.clear()
+
+    def _load_tiny(self, source: Path) -> Session:
+        started_s = time.perf_counter()
+        memory.tune_allocator()
+        rewritten = model_files.optimize(source, self.settings)
+        session: Session | None = None
+        if rewritten is not None:
+            try:
+                session = self._open(rewritten, rewritten=True)
+            except ModelUnavailable as fault:
+                log.warning("the published model is served as it is: %s", fault)
+        session = session or self._open(source, rewritten=False)
+        log.info("loaded the model from %s in %.2f s", source, time.perf_counter() - started_s)
+        return session
+
+    def _open(self, path: Path, *, rewritten: bool) -> OnnxSession:
+        threads = self.settings.omp_num_threads or self.host.cpu_count
+        return OnnxSession(path, name=TINY_MODEL, rewritten=rewritten, host=self.host, threads=threads)
+
+    def _usable_source(self, may_download: bool, wait_s: float | None) -> Path:
+        model = PUBLISHED[TINY_MODEL]
+        path = model_files.find_model(TINY_MODEL, self.settings)
+        if path is None and not may_download:
+            homes = " or ".join(str(home) for home in config.model_homes(self.settings))
+            raise ModelUnavailable(f"The model file {model.file_name} is not in {homes}.")
+        if path is not None:
+            if self.settings.model_checksum_disabled:
+                return path
+            try:
+                model_files.verify(path, model)
+                return path
+            except ModelUnavailable as fault:
+                if not may_download:
+                    raise
+                log.warning("%s Downloading it again.", fault)
+        return self._download(model.name, wait_s)
+
+    def _download(self, name: str, wait_s: float | None) -> Path:
+        """Wait for the one download of this process, started here if none is under way.
+
+        After a failed download nobody with a time limit waits again: the next tries go on in the background.
+        """
+        with self._downloads_lock:
+            future = self._downloads.get(name)
+            if future is None:
+                future = self._downloads[name] = Future()
+                threading.Thread(
+                    target=self._run_download, args=(name, future), name="model-download", daemon=True
+                ).start()
+        if wait_s is not None and name in self._failures:
+            wait_s = 0
+        try:
+            return future.result(timeout=wait_s)
+        except FutureTimeout:
+            raise _NotYet(f"The model {name} is still being downloaded.") from None
+
+    def _run_download(self, name: str, future: Future[Path]) -> None:
+        try:
+            path = model_files.download(PUBLISHED[name], self.settings)
+            self._failures.pop(name, None)
+            future.set_result(path)
+        except ModelUnavailable as fault:
+            self._failures[name] = (time.monotonic(), fault)
+            future.set_exception(fault)
+        finally:
+            with self._downloads_lock:
+                del self._downloads[name]
+            if not future.done():
+                future.set_exception(ModelUnavailable(f"The download of {name} ended unexpectedly."))
+
+    def _load_rembg(self, name: str, may_download: bool) -> Session:
+        rembg = _import_or_unavailable("rembg")
+        known = [known for known in rembg.sessions.sessions_names if known not in _NOT_SERVED]
+        if name not in known:
+            raise BadRequest(
+                f"There is no model {name!r}. Known are: {', '.join(sorted(known))}.", code="unknown_model"
+            )
+        if not may_download and model_files.find_model(name, self.settings) is None:
+            raise BadRequest(
+                f"The model {name!r} is not installed on this server. Leave the field out to use its own.",
+                code="model_not_installed",
+            )
+        ort = _import_or_unavailable("onnxruntime")
+        faults: tuple[type[Exception], ...] = (OSError, *_onnxruntime_faults(ort))
+        threads = self.settings.omp_num_threads or self.host.cpu_count
+        try:
+            made = rembg.new_session(name, sess_opts=_session_options(ort, threads, keeps_memory=True))
+        except faults as fault:
+            raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
+        return RembgSession(made, name=name)
+
+    def _tell_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            log.warning(message)
+
+
+def _import_or_unavailable(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except (ImportError, OSError, MemoryError) as fault:  # OSError: a shared library that cannot be mapped
+        raise ModelUnavailable(f"The package {package} cannot be imported: {fault}") from fault
+
+
+def _onnxruntime_faults(ort: Any) -> tuple[type[Exception], ...]:
+    """onnxruntime's exceptions have no common parent, and its allocator's failures come as others."""
+    native = vars(ort.capi.onnxruntime_pybind11_state).values()
+    own = (kind for kind in native if isinstance(kind, type) and issubclass(kind, Exception))
+    return (*own, RuntimeError, ValueError, MemoryError)
+
+
+def _session_options(ort: Any, threads: int, *, keeps_memory: bool) -> Any:
+    """Options of a session; one that keeps no memory has every large tensor mapped and unmapped by malloc."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    # The arena only grows: 320 MB for good instead of 190 for a moment (scripts/optimize_models.py measures it).
+    # The memory pattern stays on: one block a run instead of hundreds of page faults.
+    options.enable_cpu_mem_arena = keeps_memory
+    # Waiting threads would otherwise spin, and take the processor from the other stages.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+model_manager = ModelManager()

@@ -1,0 +1,289 @@
+"""TinyU2NetService: the way of a photo from its bytes to the bytes of its cut-out.
+
+Everything that cuts out (the page, the APIs, the command line, scripts) calls `cut_out` on one instance.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app import config
+from app.config import Settings
+from app.errors import AppError, BadRequest, ModelUnavailable, UnreadableImage
+from app.hosting import MIB
+from app.imaging import decode, encode, preprocess, refine
+from app.imaging.color import RGB, parse_color
+from app.imaging.decode import Probe
+from app.metrics import StageTimings
+from app.services import bg_changer, memory, opencv_fallback
+from app.services.admission import Admission, Deadline
+from app.services.model_manager import ModelManager, model_manager
+
+log = logging.getLogger(__name__)
+
+# How long a photo waits for a model that is being downloaded or loaded before it is cut out without.
+MODEL_WAIT_S = 8.0
+# What a pixel of the photo takes at the worst moment: colours 3, alpha 1, composed 4, as the encoder wants it 4.
+BYTES_PER_PIXEL = 12
+# A host in the smallest of boxes still works on photos up to this, by letting the kernel drop file cache.
+ALWAYS_WORKED_ON_MEGAPIXELS = 2.0
+
+# "static": squeezed to the square of 320×320 that the published network was trained on, as rembg does.
+RESIZE_MODES = ("static",)
+OPENCV_METHOD = "opencv"
+OPENCV_MODEL = "grabcut"
+SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
+
+
+@dataclass(frozen=True)
+class CutoutOptions:
+    """What to make of a photo: RGB behind it (None: transparent), the file format ("png", "jpeg", "webp"), the
+    model (None: the host's own), and how it is brought to the network's size (one of RESIZE_MODES)."""
+
+    background_color: RGB | None = None
+    format: str = "png"
+    model: str | None = None
+    resize: str = "static"
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A finished cut-out: the file's bytes and the facts about how it was made.
+
+    `method` is "tiny_u2net", "rembg" or "opencv"; `timings_ms` maps stage → milliseconds, with "total".
+    """
+
+    image: bytes
+    format: str
+    width: int
+    height: int
+    method: str
+    model: str
+    timings_ms: dict[str, float]
+    memory: dict[str, float | int | str | bool]
+
+    @property
+    def mimetype(self) -> str:
+        """The media type of `image`."""
+        return encode.FORMATS[self.format].mimetype
+
+
+class TinyU2NetService:
+    """Cuts subjects out of photos. One instance serves a process; see `tiny_u2net_service` below."""
+
+    def __init__(self, settings: Settings | None = None, models: ModelManager | None = None) -> None:
+        self._given_settings = settings
+        self.models = models or model_manager
+        self._warm_up_lock = threading.Lock()
+        self._warm_up_begun = False
+        self._warm_method: str | None = None
+        self._told_fallback_reason = ""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings given, else those of the environment, read on first use."""
+        return self._given_settings or config.current()
+
+    @cached_property
+    def admission(self) -> Admission:
+        """Slots and queue: one slot on a constrained host."""
+        host = self.models.host
+        slots = self.settings.concurrency or (1 if host.constrained else host.cpu_count)
+        return Admission(slots=slots, queue_size=self.settings.queue_size)
+
+    def cut_out(self, data: bytes, options: CutoutOptions | None = None, *, deadline: Deadline | None = None) -> Cutout:
+        """Cut the subject out of the bytes of a photo; the way of design §3.
+
+        Waits for a slot, checks the deadline (default: DEADLINE_S from now) between stages, and gives memory
+        back at the end. When the network cannot be had the photo is cut out by OpenCV and the answer says so.
+
+        Raises:
+            BadRequest, TooLarge, UnsupportedFormat, UnreadableImage: what was sent cannot be worked on.
+            Busy, DeadlineExceeded: the server has too much to do.
+        """
+        options = options or CutoutOptions()
+        deadline = deadline or Deadline(self.settings.deadline_s)
+        timings = StageTimings()
+        if not data:
+            raise BadRequest("The photo is empty: no bytes came.", code="empty_file")
+        with timings.span("probe"):
+            probe = decode.probe(data)
+            self._check_pixels(probe, options)
+        with timings.span("queue"):
+            self.admission.enter(deadline)
+        try:
+            return self._cut_out_admitted(data, options, deadline, timings)
+        finally:
+            memory.give_back()  # first: the next photo starts with what this one leaves
+            self.admission.leave()
+
+    def _cut_out_admitted(
+        self, data: bytes, options: CutoutOptions, deadline: Deadline, timings: StageTimings
+    ) -> Cutout:
+        with timings.span("decode"):
+            photo = decode.decode(data)
+        height, width = photo.rgb.shape[:2]
+        deadline.check()
+        with timings.span("infer"):
+            saliency, method, model = self._infer(photo.rgb, options, deadline)
+        deadline.check()
+        with timings.span("refine"):
+            alpha = refine.lift_alpha(saliency, height, width)
+            alpha = refine.multiply_alpha(alpha, photo.alpha)
+        deadline.check()
+        with timings.span("composite"):
+            keeps_alpha = encode.FORMATS[options.format].has_alpha
+            picture = bg_changer.put_on_background(
+                photo.rgb, alpha, color=options.background_color, keep_alpha=keeps_alpha
+            )
+        del photo, alpha  # before the encoder takes its share
+        deadline.check()
+        with timings.span("encode"):
+            image = encode.encode(picture, options.format)
+        return Cutout(
+            image=image,
+            format=options.format,
+            width=width,
+            height=height,
+            method=method,
+            model=model,
+            timings_ms=timings.as_ms(),
+            memory=memory.report(self.models.host),
+        )
+
+    def _infer(
+        self, rgb: NDArray[np.uint8], options: CutoutOptions, deadline: Deadline
+    ) -> tuple[NDArray[np.float32], str, str]:
+        """Return saliency map, method and model name; by OpenCV when the network cannot be had."""
+        reduced = preprocess.reduce_to(rgb, self.settings.max_inference_px)
+        try:
+            session = self.models.get_session(
+                options.model,
+                may_download=options.model in (None, self.settings.model_name),
+                wait_s=min(MODEL_WAIT_S, deadline.remaining_s() / 2),
+            )
+            return session.infer(reduced), session.method, session.name
+        except ModelUnavailable as fault:
+            self._tell_fallback(fault)
+            return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
+
+    def _tell_fallback(self, fault: ModelUnavailable) -> None:
+        if fault.detail != self._told_fallback_reason:
+            self._told_fallback_reason = fault.detail
+            log.warning("photos are cut out by OpenCV, for the network cannot be had: %s", fault.detail)
+
+    def _check_pixels(self, probe: Probe, options: CutoutOptions) -> None:
+        megapixels = probe.width * probe.height / 1e6
+        host = self.models.host
+        # Half of the limit: the other half holds the program, the model and its inference.
+        fits = max(ALWAYS_WORKED_ON_MEGAPIXELS, host.memory_limit_mb / 2 * MIB / BYTES_PER_PIXEL / 1e6)
+        most = min(self.settings.max_megapixels, fits)
+        if megapixels > most:
+            raise UnreadableImage(
+                f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; "
+                f"this server works on up to {most:.3g}. Please send a smaller one.",
+                code="too_many_pixels",
+            )
+        longest = encode.LONGEST_PX.get(options.format)
+        if longest and max(probe.width, probe.height) > longest:
+            raise BadRequest(
+                f"A {options.format} file cannot be longer than {longest} pixels. Please ask for png.",
+                code="invalid_format",
+            )
+
+    def remove_background(self, input_path: str | os.PathLike[str], output_path: str | os.PathLike[str]) -> bool:
+        """Cut the subject out of a file into another; its suffix decides the format.
+
+        Returns True, or logs the reason and returns False; a half-written file is never left behind.
+        """
+        return self._convert_file(input_path, output_path, CutoutOptions())
+
+    def change_background_color(
+        self,
+        input_path: str | os.PathLike[str],
+        output_path: str | os.PathLike[str],
+        bg_color: RGB | str = (255, 255, 255),
+    ) -> bool:
+        """Put the subject of a file on a colour (RGB 0..255, or any word that the API takes) in another file.
+
+        Returns True, or logs the reason and returns False; a half-written file is never left behind.
+        """
+        try:
+            color = parse_color(bg_color if isinstance(bg_color, str) else ",".join(map(str, bg_color)))
+        except (ValueError, TypeError):
+            log.error("%s was not written: %r is no colour", output_path, bg_color)
+            return False
+        return self._convert_file(input_path, output_path, CutoutOptions(background_color=color))
+
+    def _convert_file(
+        self,
+        input_path: str | os.PathLike[str],
+        output_path: str | os.PathLike[str],
+        options: CutoutOptions,
+    ) -> bool:
+        try:
+            target = Path(output_path)
+            format_name = SUFFIX_FORMATS.get(target.suffix.lower())
+            if format_name is None:
+                raise BadRequest(f"the name must end in {', '.join(SUFFIX_FORMATS)}")
+            cutout = self.cut_out(Path(input_path).read_bytes(), replace(options, format=format_name))
+            _write_whole(target, cutout.image)
+        except (AppError, OSError) as fault:
+            log.error("%s was not written: %s", output_path, fault)
+            return False
+        return True
+
+    def get_memory_usage(self) -> dict[str, float | int | str | bool]:
+        """Facts about memory: rss, peak and available in MB, the limit, where it was found, constrained or not."""
+        return memory.report(self.models.host)
+
+    def clear_memory(self) -> None:
+        """Drop the loaded models and give every free page back; the next photo loads its model again."""
+        self.models.clear()
+        memory.give_back()
+
+    def warm_up(self) -> None:
+        """Load the model and cut out a 32×32 photo, so that the first visitor does not wait for either."""
+        checkered = np.indices((32, 32)).sum(axis=0) // 8 % 2 * np.uint8(255)
+        photo = encode.encode(np.dstack([checkered.astype(np.uint8)] * 3), "png")
+        try:
+            self._warm_method = self.cut_out(photo).method
+        except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
+            log.info("the warm-up gave way: %s", fault)
+            with self._warm_up_lock:
+                self._warm_up_begun = False
+
+    def start_warm_up(self) -> None:
+        """Warm up in a thread of its own, once per process."""
+        with self._warm_up_lock:
+            if self._warm_up_begun:
+                return
+            self._warm_up_begun = True
+        threading.Thread(target=self.warm_up, name="warm-up", daemon=True).start()
+
+    @property
+    def warm_method(self) -> str | None:
+        """The method that cut out the warm-up photo; None before it is done."""
+        return self._warm_method
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+tiny_u2net_service = TinyU2NetService()

@@ -1,0 +1,253 @@
+"""Print what the README claims, measured here and now: python scripts/measure.py [PART …]
+
+Parts: parity, fallback, box, start, bad-input, modules. Without any: all of them. Each prints a Markdown table.
+Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import requests
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPO))
+
+from app.config import Settings  # noqa: E402
+from app.imaging import decode, preprocess, refine  # noqa: E402
+from app.services import opencv_fallback  # noqa: E402
+from app.services.model_manager import ModelManager  # noqa: E402
+from app.services.tiny_u2net_service import CutoutOptions, TinyU2NetService  # noqa: E402
+from scripts import load  # noqa: E402
+from scripts.bad_input import BAD_UPLOADS  # noqa: E402
+from scripts.box import MIB, Server, boxed_server  # noqa: E402
+from scripts.load import SHARED  # noqa: E402
+
+MODEL_ENV = {
+    "U2NET_HOME": os.environ.get("U2NET_HOME", str(SHARED / "models")),
+    "MODEL_CHECKSUM_DISABLED": "1",
+    "AUTO_DOWNLOAD": "0",
+}
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table under a heading."""
+    print(f"\n### {title}\n")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |")
+
+
+def iou(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    """Intersection over union of two masks; 1 when both are empty."""
+    union = int((found | true).sum())
+    return int((found & true).sum()) / union if union else 1.0
+
+
+def real_service() -> TinyU2NetService:
+    """The service with the real network of the shared folder."""
+    settings = Settings(u2net_home=MODEL_ENV["U2NET_HOME"], model_checksum_disabled=True, auto_download=False)
+    return TinyU2NetService(settings, ModelManager(settings))
+
+
+def alpha_of(service: TinyU2NetService, path: Path) -> NDArray[np.uint8]:
+    """The alpha of a photo's cut-out in the square mode, through the whole service."""
+    cutout = service.cut_out(path.read_bytes(), CutoutOptions(resize="static"))
+    assert cutout.method == "tiny_u2net"
+    return decode_alpha(cutout.image)
+
+
+def decode_alpha(png: bytes) -> NDArray[np.uint8]:
+    """The alpha uint8 [H, W] of a PNG; all 255 when it has none."""
+    photo = decode.decode(png)
+    return np.full(photo.rgb.shape[:2], 255, np.uint8) if photo.alpha is None else photo.alpha
+
+
+def parity_figures() -> tuple[list[tuple[str, float]], float]:
+    """IoU at 0.5 against the author's own map for each of his 18 photos, and the mean difference of alpha, of 255,
+    from rembg's recorded result."""
+    service = real_service()
+    author = SHARED / "data/u2net-author"
+    rows = []
+    for photo in tqdm(load.author_photos(), desc="parity", disable=None):
+        with Image.open(author / "u2netp-maps" / f"{photo.stem}.png") as published:
+            alpha = alpha_of(service, photo)
+            true = np.asarray(published.convert("L").resize(alpha.shape[::-1])) > 127
+        rows.append((photo.name, iou(alpha > 127, true)))
+    peer = SHARED / "data/rembg-peer"
+    with Image.open(peer / "anime-girl-1.u2netp.png") as recorded:
+        theirs = np.asarray(recorded.convert("RGBA"))[:, :, 3].astype(np.int16)
+    difference = np.abs(alpha_of(service, peer / "anime-girl-1.jpg") - theirs).mean()
+    return rows, float(difference)
+
+
+def parity() -> None:
+    """Against the author's own maps, and rembg's recorded result."""
+    rows, difference = parity_figures()
+    middle = statistics.median(value for _name, value in rows)
+    lines = [(name, f"{value:.4f}") for name, value in rows]
+    table("Parity with the published network (square 320×320)", ("photo", "IoU at 0.5"), lines)
+    print(f"\nmedian IoU: **{middle:.4f}** (promised: at least 0.97)")
+    print(f"anime-girl-1.jpg: mean alpha difference from rembg **{difference:.2f}/255** (promised: below 2)")
+
+
+def fallback_iou(every: int = 1) -> list[float]:
+    """IoU at 0.5 of the OpenCV fallback on each photo of sod-dev (every n-th)."""
+    folder = SHARED / "data/sod-dev"
+    values = []
+    for photo in tqdm(sorted((folder / "images").iterdir())[::every], desc="fallback", disable=None):
+        mask_path = next((folder / "masks").glob(f"{photo.stem}.*"))
+        rgb = preprocess.reduce_to(decode.decode(photo.read_bytes()).rgb, Settings().max_inference_px)
+        with Image.open(mask_path) as mask:
+            true = np.asarray(mask.convert("L")) > 127
+        values.append(iou(refine.lift_alpha(opencv_fallback.estimate_saliency(rgb), *true.shape) > 127, true))
+    return values
+
+
+def fallback() -> None:
+    """The OpenCV fallback on sod-dev."""
+    values = fallback_iou()
+    row = (len(values), f"**{statistics.mean(values):.3f}**", "at least 0.40")
+    table("Without the network: OpenCV on sod-dev", ("photos", "mean IoU", "promised"), [row])
+
+
+def box() -> None:
+    """Photos through the real server in hard memory limits."""
+    photos = load.author_photos()
+    rows = []
+    for limit_mb, count, clients in ((512, 200, 4), (400, len(photos), 1), (256, len(photos), 1)):
+        with boxed_server(limit_mb, env=MODEL_ENV) as (cage, server):
+            server.wait_for("/ready")
+            (first, tenth_mb), (rest, last_mb) = load.levels(server, photos, count=count, clients=clients)
+            answered = first.statuses[200] + rest.statuses[200]
+            network = first.methods["tiny_u2net"] + rest.methods["tiny_u2net"]
+            lost = len(first.broken) + len(rest.broken)
+            rows.append(
+                (
+                    f"{limit_mb} MB",
+                    clients,
+                    f"{answered} of {count}",
+                    network,
+                    first.server_errors + rest.server_errors,
+                    lost,
+                    cage.kills,
+                    f"{cage.peak_mb:.0f}",
+                    f"{tenth_mb:.0f} → {last_mb:.0f}",
+                    f"{statistics.median(rest.seconds):.2f}",
+                )
+            )
+    columns = (
+        "hard limit", "clients", "answered", "by the network", "5xx", "lost", "kills",
+        "peak MB", "resident MB after 10th → last", "median s",
+    )  # fmt: skip
+    table("Real photos, 290 px to 3000×2000, in a hard memory limit", columns, rows)
+
+
+def start() -> None:
+    """Import and create_app() against `import rembg`, alternating in one run, each in a fresh process."""
+    codes = {
+        "TinyCut: import and create_app()": "from app import create_app; create_app()",
+        "rembg: import": "import rembg",
+    }
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
+    for number in tqdm(range(8), desc="start", disable=None):
+        for name, code in codes.items():
+            seconds, mb = timed_python(code)
+            if number:  # the first import of rembg on a machine compiles for half a minute
+                results[name].append((seconds, mb))
+    medians = {name: tuple(map(statistics.median, zip(*pairs, strict=True))) for name, pairs in results.items()}
+    (ours_s, ours_mb), (theirs_s, theirs_mb) = medians.values()
+    rows = [(name, f"{seconds:.2f}", f"{mb:.0f}") for name, (seconds, mb) in medians.items()]
+    rows.append(("ratio", f"**{ours_s / theirs_s:.2f}**", f"**{ours_mb / theirs_mb:.2f}**"))
+    rows.append(("promised below", "0.6", "0.5"))
+    table("Start (medians of 7, second import)", ("", "seconds", "resident MB"), rows)
+
+
+def timed_python(code: str) -> tuple[float, float]:
+    """Run code in a fresh interpreter; return its seconds and its resident MB at the end."""
+    script = f"""
+import time; started = time.perf_counter()
+{code}
+seconds = time.perf_counter() - started
+import psutil; print(seconds, psutil.Process().memory_info().rss / {MIB})
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    seconds, mb = map(float, done.stdout.split()[-2:])
+    return seconds, mb
+
+
+def bad_input() -> None:
+    """What a real server says to bad input, and what it costs in memory at the peak."""
+    rows = []
+    with Server(env=MODEL_ENV) as server:
+        server.wait_for("/ready")
+        for case, (data, _status) in BAD_UPLOADS.items():
+            with server.peak_growth_mb() as growth_mb:
+                answer = requests.post(
+                    f"{server.url}/api/remove-background", files={"file": ("photo.jpg", data)}, timeout=60
+                )
+            error = answer.json()["error"]
+            rows.append((case, answer.status_code, error["code"], error["message"], f"{growth_mb[0]:.1f}"))
+    table("Bad input", ("sent", "status", "code", "message", "peak MB more"), rows)
+
+
+HEAVY = ("rembg", "numba", "pymatting", "scipy", "skimage")
+
+
+def loaded_heavy_modules() -> list[str]:
+    """Which of rembg's stack the serving process holds after a request: gunicorn under a 512 MB limit is asked."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The app of the Procfile and one path more, which tells what is imported.
+        Path(folder, "spying.py").write_text(
+            "import sys\nfrom wsgi import app\n\n\n"
+            "@app.get('/modules')\ndef modules():\n    return sorted({name.split('.')[0] for name in sys.modules})\n"
+        )
+        env = {**MODEL_ENV, "MEMORY_LIMIT_MB": "512", "PYTHONPATH": folder}
+        with Server(env=env, app="spying:app") as server:
+            server.wait_for("/ready")
+            load.send(server, load.author_photos()[1:3], count=2, clients=1)
+            loaded = requests.get(f"{server.url}/modules", timeout=10).json()
+    assert "onnxruntime" in loaded
+    return [name for name in HEAVY if name in loaded]
+
+
+def modules() -> None:
+    """sys.modules of the serving process."""
+    found = loaded_heavy_modules()
+    rows = [(name, "loaded" if name in found else "not loaded") for name in HEAVY]
+    table("The serving process after two requests", ("package", ""), rows)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "parity": parity,
+    "fallback": fallback,
+    "box": box,
+    "start": start,
+    "bad-input": bad_input,
+    "modules": modules,
+}
+
+
+def main() -> None:
+    """Run the parts that were named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
+    for part in parser.parse_args().parts or PARTS:
+        PARTS[part]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Every error of the API: the right status, a code, a sentence to act on, one shape; and the next request works."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.errors import ModelUnavailable
+from scripts.bad_input import JPEG, SVG, png_with_size
+from tests.support import FakeModels, encoded, picture
+
+PATH = "/api/remove-background"
+GOOD = encoded(picture())
+
+
+def photo(
+    data: bytes, name: str = "photo.jpg", field: str = "file", **options: str
+) -> Callable[[FlaskClient], TestResponse]:
+    return lambda client: client.post(PATH, data={field: (io.BytesIO(data), name), **options})
+
+
+def form(**fields: object) -> Callable[[FlaskClient], TestResponse]:
+    return lambda client: client.post(PATH, data=fields, content_type="multipart/form-data")
+
+
+def raw(data: bytes, **how: object) -> Callable[[FlaskClient], TestResponse]:
+    return lambda client: client.post(PATH, data=data, **how)
+
+
+CASES = {
+    "an empty body": (raw(b""), 400, "missing_file", "field 'file'"),
+    "an empty form": (form(), 400, "missing_file", "field 'file'"),
+    "a form with options only": (form(format="png"), 400, "missing_file", "field 'file'"),
+    "an empty file": (photo(b""), 400, "missing_file", "field 'file'"),
+    "the photo under another name": (photo(GOOD, field="photo"), 400, "unknown_field", "'file'"),
+    "two photos": (form(file=[(io.BytesIO(GOOD), "a"), (io.BytesIO(GOOD), "b")]), 400, "multiple_files", "one in"),
+    "text named .jpg": (photo(b"this is no photo"), 415, "unsupported_format", "JPEG, PNG or WebP"),
+    "a GIF": (photo(encoded(picture(), "GIF")), 415, "unsupported_format", "JPEG, PNG or WebP"),
+    "an SVG": (photo(SVG, "a.svg"), 415, "unsupported_format", "JPEG, PNG or WebP"),
+    "a JSON body": (raw(b"{}", content_type="application/json"), 415, "unsupported_body", "multipart"),
+    "a JPEG cut short": (photo(JPEG[: len(JPEG) // 2]), 422, "unreadable_image", "send it again"),
+    "a JPEG cut in its header": (photo(JPEG[:30]), 422, "unreadable_image", "send it again"),
+    "an image without pixels": (photo(png_with_size(0, 0)), 422, "unreadable_image", ""),
+    "a PNG bomb": (photo(png_with_size(30_000, 30_000)), 422, "too_many_pixels", "smaller one"),
+    "an upload of 11 MB": (photo(GOOD + bytes(11 << 20)), 413, "file_too_large", "10 MB"),
+    "a raw body of 11 MB": (raw(GOOD + bytes(11 << 20)), 413, "file_too_large", "10 MB"),
+    "a file just over the limit": (photo(GOOD + bytes(10 << 20)), 413, "file_too_large", "10 MB"),
+    "a form field of 400 kB": (photo(GOOD, background_color="0" * 400_000), 413, "form_too_large", "too long"),
+    "a hundred fields": (photo(GOOD, **dict.fromkeys(map(str, range(100)), "1")), 413, "form_too_large", "too many"),
+    "an unknown format": (photo(GOOD, format="gif"), 400, "invalid_format", "png, jpeg, webp"),
+    "an unknown colour": (photo(GOOD, background_color="reddish"), 400, "invalid_background_color", "#ff8800"),
+    "an unknown resize": (photo(GOOD, resize="stretch"), 400, "invalid_resize", "static"),
+    "an unknown field": (photo(GOOD, backgroundcolour="red"), 400, "unknown_field", "background_color"),
+    "an unknown option in the address": (raw(GOOD, query_string="hue=red"), 400, "unknown_field", "background_color"),
+    "a webp that is too long": (photo(encoded(picture(17000, 1)), format="webp"), 400, "invalid_format", "png"),
+    "no such path": (lambda client: client.get("/api/nothing"), 404, "not_found", ""),
+    "a wrong method": (lambda client: client.get(PATH), 405, "method_not_allowed", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_error_has_one_shape_and_a_sentence_to_act_on(client: FlaskClient, case: str) -> None:
+    send, status, code, words = CASES[case]
+    answer = send(client)
+    body = answer.get_json()
+    assert (answer.status_code, body["error"]["code"]) == (status, code)
+    assert set(body) == {"success", "error", "request_id"}
+    assert set(body["error"]) == {"code", "message"}
+    assert body["success"] is False
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert words in body["error"]["message"]
+    assert body["error"]["message"].endswith(".")
+    assert client.post(PATH, data=GOOD).status_code == 200, "the next request works"
+
+
+def test_an_error_stays_json_for_a_client_that_wants_images(client: FlaskClient) -> None:
+    answer = client.post(PATH, data=b"text", headers={"Accept": "image/*"})
+    assert answer.status_code == 415
+    assert answer.get_json()["error"]["code"] == "unsupported_format"
+
+
+def test_a_bug_is_a_500_that_tells_nothing_and_a_log_that_tells_all(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_words: object, **_how: object) -> None:
+        raise KeyError("/secret/path")
+
+    monkeypatch.setattr(app.extensions["tinycut"], "cut_out", broken)
+    answer = client.post(PATH, data=GOOD)
+    assert answer.status_code == 500
+    assert answer.get_json()["error"]["code"] == "internal_error"
+    assert "secret" not in answer.text
+    assert "/secret/path" in caplog.text
+
+
+def test_the_reason_why_the_network_is_missing_never_reaches_a_client(client: FlaskClient, models: FakeModels) -> None:
+    assert "/home" not in ModelUnavailable("/home/me/u2netp.onnx is gone").message
+    models.unavailable = "/home/me/u2netp.onnx is gone"
+    assert "/home/me" not in client.post(PATH, data=GOOD).text
+
+
+def test_a_page_that_is_not_there_is_html_for_a_browser_and_json_for_a_program(client: FlaskClient) -> None:
+    browser = client.get("/nothing", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert browser.status_code == 404
+    assert browser.mimetype == "text/html"
+    program = client.get("/nothing", headers={"Accept": "application/json"})
+    assert program.get_json()["error"]["code"] == "not_found"

@@ -1,0 +1,34 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import re
+
+from app.config import SETTINGS
+from app.imaging.encode import FORMATS
+from app.routes.forms import OPTION_FIELDS
+from scripts.box import REPO
+
+README = (REPO / "README.md").read_text()
+
+
+def test_every_setting_is_in_the_readme_with_its_default_and_its_help() -> None:
+    rows = {cells[0].strip(" `"): cells for cells in (line[1:-1].split(" | ") for line in README.splitlines())}
+    for setting in SETTINGS:
+        cells = rows[setting.name]
+        default = f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+        assert (cells[1].strip(), cells[2].strip()) == (default, setting.help)
+
+
+def test_every_option_and_format_of_the_api_is_in_the_readme() -> None:
+    for name in (*OPTION_FIELDS, *FORMATS):
+        assert f"`{name}`" in README
+
+
+def test_every_file_and_script_that_the_readme_names_is_there() -> None:
+    for name in re.findall(r"(?:scripts|docs|app)/[\w./-]+", README.replace("/api/", "")):
+        assert (REPO / name).exists(), name
+
+
+def test_it_starts_with_the_two_commands() -> None:
+    assert README.index("scripts/serve") < README.index("scripts/test") < README.index("curl -F file=@")

@@ -1,0 +1,118 @@
+"""The files that hosts read, each against what that host accepts."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.box import REPO, procfile_command
+
+APP_JSON_KEYS = {
+    "name", "description", "keywords", "website", "repository", "logo", "success_url", "scripts", "env",
+    "formation", "addons", "buildpacks", "environments", "stack", "image",
+}  # fmt: skip
+RAILWAY_KEYS = {
+    "build": {"builder", "buildCommand", "watchPatterns", "dockerfilePath", "railpackVersion"},
+    "deploy": {
+        "startCommand", "preDeployCommand", "healthcheckPath", "healthcheckTimeout", "restartPolicyType",
+        "restartPolicyMaxRetries", "multiRegionConfig", "cronSchedule", "overlapSeconds", "drainingSeconds",
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def gunicorn_conf(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run gunicorn.conf.py under an environment and return its settings."""
+
+    def run(**environ: str) -> dict[str, Any]:
+        for name in (
+            "PORT",
+            "WEB_CONCURRENCY",
+            "WEB_CONCURRENCY_SET_BY",
+            "CONCURRENCY",
+            "QUEUE_SIZE",
+            "MEMORY_LIMIT_MB",
+        ):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(REPO / "gunicorn.conf.py"))
+
+    return run
+
+
+def test_the_procfile_is_one_line_that_a_yaml_reader_understands_too() -> None:
+    lines = (REPO / "Procfile").read_text().splitlines()
+    assert len(lines) == 1
+    assert procfile_command().endswith("gunicorn wsgi:app")
+    assert ": " not in procfile_command()
+    assert " #" not in procfile_command()
+
+
+def test_heroku_accepts_every_key_of_app_json_and_every_value_is_a_string() -> None:
+    manifest = json.loads((REPO / "app.json").read_text())
+    assert set(manifest) <= APP_JSON_KEYS
+    for variable in manifest["env"].values():
+        assert set(variable) <= {"description", "value", "required", "generator"}
+        assert isinstance(variable["value"], str)
+    assert manifest["env"]["WEB_CONCURRENCY"]["value"] == "1"
+
+
+def test_railway_json_is_valid_and_holds_nothing_that_the_start_rests_on() -> None:
+    manifest = json.loads((REPO / "railway.json").read_text())
+    assert manifest.pop("$schema") == "https://railway.com/railway.schema.json"
+    for part, values in manifest.items():
+        assert set(values) <= RAILWAY_KEYS[part]
+    assert manifest["build"]["builder"] == "RAILPACK"
+    assert manifest["deploy"]["restartPolicyType"] in ("ON_FAILURE", "NEVER"), "ALWAYS is refused on the free plan"
+    assert "startCommand" not in manifest["deploy"]
+
+
+def test_the_python_version_is_written_as_heroku_wants_it() -> None:
+    major, minor = (REPO / ".python-version").read_text().strip().split(".")
+    assert (int(major), int(minor)) >= (3, 11)
+
+
+@pytest.mark.parametrize(
+    "name", ["runtime.txt", "uv.lock", "poetry.lock", "Pipfile.lock", "app.py", "main.py", "start.py"]
+)
+def test_no_file_lies_at_the_root_that_would_mislead_a_host(name: str) -> None:
+    assert not Path(REPO / name).exists()
+
+
+def test_one_worker_of_threads_without_preload(gunicorn_conf: Any) -> None:
+    conf = gunicorn_conf()
+    assert (conf["workers"], conf["worker_class"], conf["preload_app"]) == (1, "gthread", False)
+    assert conf["bind"] == ["127.0.0.1:8000"]
+    assert conf["max_requests"] > 0
+    assert conf["control_socket_disable"] is True
+
+
+def test_herokus_own_count_of_workers_is_ignored_and_a_persons_is_kept(gunicorn_conf: Any) -> None:
+    assert gunicorn_conf(WEB_CONCURRENCY="2", WEB_CONCURRENCY_SET_BY="heroku/python")["workers"] == 1
+    assert gunicorn_conf(WEB_CONCURRENCY="2")["workers"] == 2
+
+
+def test_a_hosts_port_is_listened_on_at_every_address(gunicorn_conf: Any) -> None:
+    assert gunicorn_conf(PORT="5005")["bind"] == ["0.0.0.0:5005"]
+
+
+def test_health_has_a_thread_left_when_every_slot_and_place_is_taken(gunicorn_conf: Any) -> None:
+    assert gunicorn_conf(MEMORY_LIMIT_MB="512", QUEUE_SIZE="5")["threads"] > 1 + 5
+    assert gunicorn_conf(CONCURRENCY="4", QUEUE_SIZE="0")["threads"] > 4
+
+
+def test_a_setting_that_cannot_be_used_ends_the_start_with_a_sentence(gunicorn_conf: Any) -> None:
+    with pytest.raises(SystemExit, match="QUEUE_SIZE='many': expected a whole number"):
+        gunicorn_conf(QUEUE_SIZE="many")
+
+
+def test_the_access_log_has_no_query_string(gunicorn_conf: Any) -> None:
+    form = gunicorn_conf()["access_log_format"]
+    assert "%(U)s" in form
+    assert "%(q)s" not in form
+    assert "%(r)s" not in form

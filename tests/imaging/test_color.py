@@ -1,0 +1,31 @@
+"""Every way to say a colour."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.imaging.color import parse_color
+
+
+@pytest.mark.parametrize(
+    ("text", "rgb"),
+    [
+        ("#ff8000", (255, 128, 0)),
+        ("ff8000", (255, 128, 0)),
+        ("FF8000", (255, 128, 0)),
+        ("#f80", (255, 136, 0)),
+        ("112233", (17, 34, 51)),
+        ("red", (255, 0, 0)),
+        ("RebeccaPurple", (102, 51, 153)),
+        ("0,128,255", (0, 128, 255)),
+        (" 0 , 128 , 255 ", (0, 128, 255)),
+    ],
+)
+def test_hex_names_and_triples_are_read(text: str, rgb: tuple[int, int, int]) -> None:
+    assert parse_color(text) == rgb
+
+
+@pytest.mark.parametrize("text", ["", "#", "#ff", "#ff80", "#gggggg", "reddish", "1,2", "1,2,3,4", "256,0,0", "-1,0,0"])
+def test_anything_else_is_no_colour(text: str) -> None:
+    with pytest.raises(ValueError, match="is no colour"):
+        parse_color(text)

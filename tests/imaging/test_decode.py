@@ -1,0 +1,106 @@
+"""Bytes in, upright pixels out; what is no photo is refused before it is decoded."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from app.errors import UnreadableImage, UnsupportedFormat
+from app.imaging import decode
+from scripts.bad_input import png_with_size
+from tests.support import encoded, picture
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_the_header_tells_format_and_size(file_format: str) -> None:
+    probe = decode.probe(encoded(picture(70, 50), file_format))
+    assert (probe.format, probe.width, probe.height) == (file_format, 70, 50)
+
+
+def test_the_size_of_a_bomb_is_known_without_decoding_it() -> None:
+    probe = decode.probe(png_with_size(30_000, 30_000))
+    assert (probe.width, probe.height) == (30_000, 30_000)
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
+def test_formats_off_the_list_never_reach_a_decoder(file_format: str) -> None:
+    with pytest.raises(UnsupportedFormat, match="JPEG, PNG or WebP"):
+        decode.probe(encoded(picture(), file_format))
+
+
+@pytest.mark.parametrize("data", [b"just text", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\0" * 100, b"%!PS"])
+def test_what_is_no_image_is_an_unsupported_format(data: bytes) -> None:
+    with pytest.raises(UnsupportedFormat):
+        decode.probe(data)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_cut_short_is_called_damaged_wherever_it_was_cut(file_format: str) -> None:
+    data = encoded(picture(640, 480), file_format)
+    for length in (20, 60, len(data) // 2, len(data) - 40):
+        with pytest.raises(UnreadableImage, match="damaged or cut short"):
+            decode.probe(data[:length])
+            decode.decode(data[:length])
+
+
+def test_an_image_of_no_width_is_refused() -> None:
+    with pytest.raises(UnreadableImage):
+        decode.probe(png_with_size(0, 10))
+    with pytest.raises(UnreadableImage):
+        decode.probe(png_with_size(10, 0))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_is_turned_upright_as_pillow_does(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture(64, 40), "PNG", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    assert np.array_equal(decode.decode(data).rgb, expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "YCbCr"])
+def test_opaque_modes_become_rgb_without_alpha(mode: str) -> None:
+    image = picture(mode=mode)
+    data = encoded(image, "JPEG" if mode in ("CMYK", "YCbCr") else "PNG", **({"quality": 95} if mode == "CMYK" else {}))
+    photo = decode.decode(data)
+    assert photo.alpha is None
+    assert photo.rgb.dtype == np.uint8
+    expected = np.asarray(image.convert("RGB"), np.int16)
+    assert np.abs(photo.rgb - expected).mean() < 6
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    grey = np.linspace(0, 65535, 256, dtype=np.uint16)[None].repeat(4, 0)
+    photo = decode.decode(encoded(Image.fromarray(grey), "PNG"))
+    assert np.array_equal(photo.rgb[0, :, 1], np.arange(256))
+
+
+def test_an_alpha_of_the_source_is_kept() -> None:
+    image = picture(mode="RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    photo = decode.decode(encoded(image))
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, np.asarray(image)[:, :, 3])
+
+
+def test_a_transparent_colour_of_a_palette_becomes_alpha() -> None:
+    image = picture(mode="P")
+    photo = decode.decode(encoded(image, transparency=image.getpixel((0, 0))))
+    assert photo.alpha is not None
+    assert photo.alpha[0, 0] == 0
+
+
+def test_an_alpha_that_hides_nothing_is_dropped() -> None:
+    assert decode.decode(encoded(picture(mode="RGBA"))).alpha is None
+
+
+def test_a_phone_jpeg_with_a_second_picture_inside_is_a_jpeg() -> None:
+    buffer = io.BytesIO()
+    picture(60, 40).save(buffer, "MPO", save_all=True, append_images=[picture(30, 20)])
+    data = buffer.getvalue()
+    assert decode.probe(data).format == "JPEG"
+    assert decode.decode(data).rgb.shape == (40, 60, 3)

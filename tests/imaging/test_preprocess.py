@@ -1,0 +1,47 @@
+"""What the network is shown, and what its answer is made into."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.imaging import preprocess
+
+
+def test_a_large_photo_is_reduced_with_its_aspect_and_a_small_one_is_left_alone() -> None:
+    large = np.zeros((3000, 1500, 3), np.uint8)
+    small = np.zeros((30, 15, 3), np.uint8)
+    assert preprocess.reduce_to(large, 1024).shape == (1024, 512, 3)
+    assert preprocess.reduce_to(small, 1024) is small
+
+
+def test_a_photo_of_one_pixel_width_keeps_that_pixel() -> None:
+    assert preprocess.reduce_to(np.zeros((4000, 1, 3), np.uint8), 1024).shape == (1024, 1, 3)
+
+
+def test_the_networks_input_is_normalised_as_u2net_was_trained() -> None:
+    grey = np.full((10, 10, 3), 100, np.uint8)
+    grey[0, 0] = 200
+    planes = preprocess.to_network_input(grey, 10, 10)
+    assert planes.shape == (1, 3, 10, 10)
+    assert planes.dtype == np.float32
+    expected = (100 / 200 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    assert np.allclose(planes[0, :, 5, 5], expected, atol=1e-5)
+
+
+def test_a_black_photo_gives_finite_numbers() -> None:
+    assert np.isfinite(preprocess.to_network_input(np.zeros((1, 1, 3), np.uint8), 320, 320)).all()
+
+
+def test_a_map_is_stretched_to_zero_and_one() -> None:
+    saliency = preprocess.to_saliency(np.array([[0.2, 0.4], [0.3, 0.6]], np.float32))
+    assert saliency.min() == 0
+    assert saliency.max() == pytest.approx(1)
+    assert saliency.dtype == np.float32
+
+
+@pytest.mark.parametrize("level", [0.0, 0.7, np.nan])
+def test_a_flat_map_gives_no_division_by_zero(level: float) -> None:
+    saliency = preprocess.to_saliency(np.full((4, 4), level, np.float32))
+    assert np.isfinite(saliency).all()
+    assert saliency.max() <= 1

@@ -1,0 +1,213 @@
+"""POST /api/remove-background, over HTTP with the fake model: a bright disc in the middle of every photo."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.services.tiny_u2net_service import TinyU2NetService
+from tests.support import FakeModels, encoded, opened, picture
+
+PATH = "/api/remove-background"
+PNG = encoded(picture(80, 60))
+
+
+def post(
+    client: FlaskClient, photo: bytes = PNG, *, field: str = "file", accept: str = "", **options: str
+) -> TestResponse:
+    return client.post(
+        PATH,
+        data={field: (io.BytesIO(photo), "photo.png"), **options},
+        headers={"Accept": accept} if accept else {},
+    )
+
+
+def picture_in(answer: TestResponse) -> np.ndarray:
+    """The pixels of the data URL in a JSON answer."""
+    url = answer.get_json()["image"]
+    return np.asarray(opened(base64.b64decode(url.split(",", 1)[1])))
+
+
+def test_the_envelope_holds_the_cut_out_and_the_facts(client: FlaskClient) -> None:
+    answer = post(client)
+    body = answer.get_json()
+    assert answer.status_code == 200
+    assert body["success"] is True
+    assert body["image"].startswith("data:image/png;base64,")
+    assert (body["width"], body["height"], body["format"]) == (80, 60, "png")
+    assert (body["method"], body["model"]) == ("tiny_u2net", "u2netp")
+    assert set(body["timings_ms"]) == {"probe", "queue", "decode", "infer", "refine", "composite", "encode", "total"}
+    assert body["memory"]["limit_mb"] == 512
+    assert body["memory"]["rss_mb"] > 0
+    assert int(answer.headers["Content-Length"]) == len(answer.data)
+    pixels = picture_in(answer)
+    assert pixels.shape == (60, 80, 4)
+    assert pixels[30, 40, 3] == 255, "the subject is in the middle"
+    assert pixels[0, 0].tolist() == [0, 0, 0, 0], "the background is gone, its colours too"
+    assert pixels[30, 40, :3].tolist() == [220, 30, 20], "the subject keeps its colours"
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+def test_the_pieces_of_base64_join_whatever_the_length(size: int, client: FlaskClient) -> None:
+    assert picture_in(post(client, encoded(picture(200 + size, 200)))).shape == (200, 200 + size, 4)
+
+
+def test_the_field_may_be_called_image(client: FlaskClient) -> None:
+    assert post(client, field="image").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "application/octet-stream", "application/x-www-form-urlencoded", ""]
+)
+def test_the_raw_image_may_be_the_body_whatever_the_client_calls_it(client: FlaskClient, content_type: str) -> None:
+    answer = client.post(f"{PATH}?format=jpeg", data=PNG, content_type=content_type)
+    assert answer.status_code == 200
+    assert answer.get_json()["format"] == "jpeg"
+
+
+def test_accept_image_answers_the_bytes_and_the_facts_in_headers(client: FlaskClient) -> None:
+    answer = post(client, accept="image/*")
+    assert answer.mimetype == "image/png"
+    assert opened(answer.data).size == (80, 60)
+    assert answer.headers["X-Width"] == "80"
+    assert answer.headers["X-Height"] == "60"
+    assert answer.headers["X-Format"] == "png"
+    assert answer.headers["X-Method"] == "tiny_u2net"
+    assert answer.headers["X-Model"] == "u2netp"
+    assert float(answer.headers["X-Total-Ms"]) > 0
+    assert answer.headers["X-Memory-Limit-MB"] == "512"
+    assert re.search(r"infer;dur=[\d.]+", answer.headers["Server-Timing"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "mimetype"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("image/webp", "image/webp"),
+        ("image/jpeg", "image/jpeg"),
+        ("image/png, application/json", "image/png"),
+        ("application/json, image/png;q=0.5", "application/json"),
+        ("image/*;q=0", "application/json"),
+    ],
+)
+def test_the_client_chooses_by_accept(client: FlaskClient, accept: str, mimetype: str) -> None:
+    assert post(client, accept=accept).mimetype == mimetype
+
+
+def test_format_outranks_the_type_that_accept_names(client: FlaskClient) -> None:
+    assert post(client, accept="image/png", format="webp").mimetype == "image/webp"
+
+
+@pytest.mark.parametrize("format_name", ["png", "jpeg", "jpg", "webp", "PNG"])
+def test_every_format_is_what_it_says(client: FlaskClient, format_name: str) -> None:
+    answer = post(client, accept="image/*", format=format_name)
+    name = {"jpg": "jpeg"}.get(format_name, format_name.lower())
+    assert answer.mimetype == f"image/{name}"
+    assert opened(answer.data).format == name.upper()
+
+
+@pytest.mark.parametrize("color", ["#00ff00", "00ff00", "#0f0", "lime", "0,255,0"])
+def test_the_background_is_the_colour_asked_for(client: FlaskClient, color: str) -> None:
+    pixels = picture_in(post(client, background_color=color))
+    assert pixels.shape == (60, 80, 3), "nothing is see-through any more"
+    assert pixels[0, 0].tolist() == [0, 255, 0]
+    assert pixels[30, 40].tolist() == [220, 30, 20]
+
+
+@pytest.mark.parametrize("nothing", ["", "transparent", " "])
+def test_no_colour_is_transparent(client: FlaskClient, nothing: str) -> None:
+    assert picture_in(post(client, background_color=nothing))[0, 0, 3] == 0
+
+
+def test_a_jpeg_without_a_colour_stands_on_white(client: FlaskClient) -> None:
+    pixels = picture_in(post(client, format="jpeg"))
+    assert pixels.shape == (60, 80, 3)
+    assert pixels[0, 0].min() > 250
+
+
+def test_what_was_see_through_stays_see_through(client: FlaskClient) -> None:
+    image = picture(80, 60, "RGBA")
+    image.paste((9, 9, 9, 0), (36, 26, 44, 34))
+    pixels = picture_in(post(client, encoded(image)))
+    assert pixels[30, 40, 3] == 0
+    assert pixels[30, 50, 3] == 255
+
+
+def test_a_named_model_is_asked_for_and_never_downloaded(client: FlaskClient, models: FakeModels) -> None:
+    assert post(client, model="silueta").status_code == 200
+    assert models.asked == ["silueta"]
+
+
+def test_without_the_network_the_photo_is_cut_out_by_opencv_and_the_log_says_why_once(
+    client: FlaskClient, models: FakeModels, caplog: pytest.LogCaptureFixture
+) -> None:
+    models.unavailable = "the file is gone"
+    for _ in range(3):
+        body = post(client).get_json()
+        assert (body["success"], body["method"], body["model"]) == (True, "opencv", "grabcut")
+    assert [record.getMessage() for record in caplog.records if "the file is gone" in record.getMessage()] == [
+        "photos are cut out by OpenCV, for the network cannot be had: the file is gone"
+    ]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 7), (1, 4000), (4000, 1), (31, 31)])
+@pytest.mark.parametrize("unavailable", ["", "no network"])
+def test_odd_sizes_are_answered_at_their_own_size(
+    client: FlaskClient, models: FakeModels, size: tuple[int, int], unavailable: str
+) -> None:
+    models.unavailable = unavailable
+    answer = post(client, encoded(picture(*size)), accept="image/*")
+    assert answer.status_code == 200
+    assert opened(answer.data).size == size
+
+
+def test_a_large_photo_is_inferred_on_a_reduced_copy_and_answered_at_its_own_size(
+    client: FlaskClient, models: FakeModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    infer = models.session.infer
+    monkeypatch.setattr(models.session, "infer", lambda rgb: (seen.append(rgb.shape), infer(rgb))[1])
+    answer = post(client, encoded(picture(2048, 1024), "JPEG"), accept="image/*")
+    assert seen == [(512, 1024, 3)]
+    assert opened(answer.data).size == (2048, 1024)
+
+
+def test_every_answer_has_a_request_id_and_a_sound_one_of_the_client_is_kept(client: FlaskClient) -> None:
+    assert re.fullmatch(r"[0-9a-f]{32}", post(client).headers["X-Request-ID"])
+    assert client.get("/health", headers={"X-Request-ID": "order-17"}).headers["X-Request-ID"] == "order-17"
+    assert client.get("/health", headers={"X-Request-ID": "a b<c>"}).headers["X-Request-ID"] != "a b<c>"
+
+
+def test_a_full_server_says_429_and_when_to_come_back(client: FlaskClient, service: TinyU2NetService) -> None:
+    from app.services.admission import Admission, Deadline
+
+    service.__dict__["admission"] = Admission(slots=1, queue_size=0)
+    service.admission.enter(Deadline(60))
+    answer = post(client)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.get_json()["error"]["code"] == "busy"
+    service.admission.leave()
+    assert post(client).status_code == 200
+
+
+def test_a_photo_that_is_late_says_503_and_the_next_one_works(
+    client: FlaskClient, service: TinyU2NetService, models: FakeModels
+) -> None:
+    from dataclasses import replace
+
+    settings = service.settings
+    service.__dict__["settings"] = replace(settings, deadline_s=0.0)
+    answer = post(client)
+    assert answer.status_code == 503
+    assert answer.get_json()["error"]["code"] == "deadline_exceeded"
+    service.__dict__["settings"] = settings
+    assert post(client).status_code == 200

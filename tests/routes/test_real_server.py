@@ -1,0 +1,76 @@
+"""What only a real gunicorn with real sockets shows: bodies that are refused, keep-alive, and a clean end."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from scripts.bad_input import BAD_UPLOADS
+from scripts.box import MIB, Server
+from tests.support import encoded, opened, picture
+
+GOOD = encoded(picture())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server by the Procfile, without the network: what is tested here comes before it."""
+    folder = tmp_path_factory.mktemp("server")
+    env = {"U2NET_HOME": str(folder), "AUTO_DOWNLOAD": "0", "MEMORY_LIMIT_MB": "512"}
+    with Server(env=env, log=folder / "log") as server:
+        server.wait_for("/ready")
+        yield server
+
+
+@pytest.mark.parametrize("case", BAD_UPLOADS)
+@pytest.mark.parametrize("how", ["multipart", "raw"])
+def test_bad_input_is_refused_costs_no_memory_and_the_next_request_works(server: Server, case: str, how: str) -> None:
+    data, status = BAD_UPLOADS[case]
+    url = f"{server.url}/api/remove-background"
+    workers = server.worker_pids()
+    with requests.Session() as session:
+        with server.peak_growth_mb() as growth_mb:
+            if how == "raw":
+                answer = session.post(url, data=data, timeout=60)
+            else:
+                answer = session.post(url, files={"file": ("photo.jpg", data)}, timeout=60)
+        assert growth_mb[0] < 30
+        assert answer.status_code == status
+        assert answer.json()["error"]["message"]
+        assert session.post(url, files={"file": ("photo.png", GOOD)}, timeout=60).status_code == 200
+    assert server.worker_pids() == workers
+
+
+def test_a_body_of_unknown_length_is_read_and_too_long_a_one_is_refused(server: Server) -> None:
+    url = f"{server.url}/api/remove-background"
+    answer = requests.post(url, data=iter([GOOD[:50], GOOD[50:]]), timeout=60)
+    assert answer.status_code == 200
+    answer = requests.post(url, data=(bytes(MIB) for _ in range(12)), timeout=60)
+    assert answer.status_code == 413
+
+
+def test_a_photo_of_many_megabytes_under_the_limit_passes_as_a_form_and_raw(server: Server) -> None:
+    noise = encoded(picture(1500, 1200).effect_spread(400), "PNG")
+    assert len(noise) > MIB
+    url = f"{server.url}/api/remove-background"
+    for how in ({"files": {"file": ("a.png", noise)}}, {"data": noise}):
+        answer = requests.post(url, headers={"Accept": "image/*"}, timeout=60, **how)
+        assert answer.status_code == 200
+        assert opened(answer.content).size == (1500, 1200)
+
+
+def test_refusals_on_other_paths_reach_a_client_that_is_still_sending(server: Server) -> None:
+    for path, status in (("/api/nothing", 404), ("/health", 405)):
+        answer = requests.post(server.url + path, data=io.BytesIO(bytes(8 * MIB)), timeout=60)
+        assert answer.status_code == status
+
+
+def test_the_server_ends_cleanly_when_it_is_told_to(tmp_path: Path) -> None:
+    env = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
+    with Server(env=env, log=tmp_path / "log") as server:
+        assert server.stop() == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()

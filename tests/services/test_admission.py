@@ -1,0 +1,78 @@
+"""Slots, queue and deadline."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from app.errors import Busy, DeadlineExceeded
+from app.services.admission import Admission, Deadline
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
+    admission = Admission(slots=1, queue_size=0)
+    admission.enter(Deadline(5))
+    with pytest.raises(Busy) as caught:
+        admission.enter(Deadline(5))
+    assert caught.value.status == 429
+    assert caught.value.retry_after_s
+
+
+def test_a_slot_that_was_left_is_free_again() -> None:
+    admission = Admission(slots=1, queue_size=0)
+    for _ in range(3):
+        admission.enter(Deadline(5))
+        admission.leave()
+
+
+def test_who_waits_past_the_deadline_gets_503_and_its_place_is_free_again() -> None:
+    admission = Admission(slots=1, queue_size=1)
+    admission.enter(Deadline(5))
+    for _ in range(3):
+        with pytest.raises(DeadlineExceeded) as caught:
+            admission.enter(Deadline(0))
+        assert caught.value.status == 503
+    admission.leave()
+    admission.enter(Deadline(5))
+
+
+def test_who_waits_is_let_in_when_the_slot_comes_free() -> None:
+    admission = Admission(slots=1, queue_size=1)
+    admission.enter(Deadline(5))
+    came_in = threading.Event()
+
+    def wait() -> None:
+        admission.enter(Deadline(30))
+        came_in.set()
+        admission.leave()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert not came_in.is_set()
+    admission.leave()
+    waiter.join(timeout=30)
+    assert came_in.is_set()
+
+
+def test_never_more_are_at_work_than_there_are_slots() -> None:
+    admission = Admission(slots=2, queue_size=20)
+    counter, at_work, most = threading.Lock(), [0], [0]
+
+    def work() -> None:
+        admission.enter(Deadline(30))
+        with counter:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+        sum(range(50_000))
+        with counter:
+            at_work[0] -= 1
+        admission.leave()
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert most[0] <= 2
+    assert at_work[0] == 0

@@ -1,0 +1,233 @@
+"""Which model is served, and its one session."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.config import Settings
+from app.errors import BadRequest, ModelUnavailable
+from app.hosting import Host
+from app.services import model_files
+from app.services.model_manager import ModelManager
+
+REPO = Path(__file__).resolve().parents[2]
+SMALL = Host("local", 512, "a test", 2, True, "the memory limit is 512 MB")
+TINY = Host("local", 64, "a test", 2, True, "the memory limit is 64 MB")
+BIG = Host("local", 16384, "a test", 2, False, "")
+PHOTO = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+
+
+@pytest.fixture
+def settings(model_env: dict[str, str]) -> Settings:
+    """Settings with the real model."""
+    return Settings(u2net_home=model_env["U2NET_HOME"], model_checksum_disabled=True, auto_download=False)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Settings:
+    """Settings without any model."""
+    return Settings(u2net_home=str(tmp_path), auto_download=False)
+
+
+def test_a_constrained_host_serves_u2netp_whatever_is_asked_and_says_so_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = ModelManager(settings, SMALL)
+    with caplog.at_level(logging.WARNING):
+        session = manager.get_session("u2net")
+        assert manager.get_session("isnet-general-use") is session
+        assert manager.get_session("u2net") is session
+        assert manager.get_session() is session
+    assert session.name == "u2netp"
+    assert manager.loaded_models() == ["u2netp"]
+    lines = [record.getMessage() for record in caplog.records if "u2net was asked for" in record.getMessage()]
+    assert len(lines) == 1
+    assert "the memory limit is 512 MB" in lines[0]
+
+
+def test_the_real_network_gives_a_map_from_zero_to_one(settings: Settings) -> None:
+    saliency = ModelManager(settings, SMALL).get_session().infer(PHOTO)
+    assert saliency.shape == (320, 320)
+    assert saliency.dtype == np.float32
+    assert saliency.min() == 0
+    assert saliency.max() == pytest.approx(1)
+
+
+def test_many_threads_get_one_session_and_the_same_result(settings: Settings) -> None:
+    manager = ModelManager(settings, BIG)
+    sessions: list[object] = []
+    maps: list[np.ndarray] = []
+
+    def work() -> None:
+        session = manager.get_session()
+        sessions.append(session)
+        maps.append(session.infer(PHOTO))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(set(map(id, sessions))) == 1
+    assert all(np.array_equal(maps[0], one) for one in maps)
+
+
+def test_after_a_fork_the_child_makes_its_own_session(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = ModelManager(settings, SMALL)
+    parents = manager.get_session()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert manager.get_session() is not parents
+
+
+def test_without_a_file_the_network_is_unavailable_and_the_log_learns_where_it_was_looked_for(empty: Settings) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        ModelManager(empty, SMALL).get_session()
+    assert "u2netp.onnx" in caught.value.detail
+    assert empty.u2net_home in caught.value.detail
+
+
+def test_an_altered_file_is_refused_when_it_may_not_be_downloaded(empty: Settings, settings: Settings) -> None:
+    source = model_files.find_model("u2netp", settings)
+    assert source is not None
+    (Path(empty.u2net_home) / "u2netp.onnx").write_bytes(source.read_bytes()[:-1000])
+    with pytest.raises(ModelUnavailable, match="expected sha256"):
+        ModelManager(empty, SMALL).get_session()
+
+
+def test_a_damaged_file_whose_checksum_nobody_asked_for_is_unavailable_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "u2netp.onnx").write_bytes(b"damaged" * 100)
+    unchecked = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
+    with pytest.raises(ModelUnavailable, match="onnxruntime cannot load"):
+        ModelManager(unchecked, SMALL).get_session()
+
+
+def test_a_damaged_rewritten_file_gives_way_to_the_published_one(tmp_path: Path, settings: Settings) -> None:
+    source = model_files.find_model("u2netp", settings)
+    assert source is not None
+    shutil.copy(source, tmp_path / "u2netp.onnx")
+    copied = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
+    model_files.optimized_path(tmp_path / "u2netp.onnx", copied).write_bytes(b"damaged")
+    assert ModelManager(copied, BIG).get_session().infer(PHOTO).max() == pytest.approx(1)
+
+
+def test_too_little_memory_is_told_before_it_is_tried(settings: Settings) -> None:
+    session = ModelManager(settings, TINY).get_session()
+    with pytest.raises(ModelUnavailable, match="are left of the 64 MB limit"):
+        session.infer(PHOTO)
+
+
+def test_onnxruntime_missing_is_unavailable_not_a_crash(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModelUnavailable, match="onnxruntime cannot be imported"):
+        ModelManager(settings, SMALL).get_session()
+
+
+def test_a_failure_is_remembered_until_memory_is_cleared(empty: Settings, settings: Settings) -> None:
+    manager = ModelManager(
+        Settings(u2net_home=empty.u2net_home, model_checksum_disabled=True, auto_download=False), SMALL
+    )
+    with pytest.raises(ModelUnavailable):
+        manager.get_session()
+    source = model_files.find_model("u2netp", settings)
+    assert source is not None
+    shutil.copy(source, Path(empty.u2net_home) / "u2netp.onnx")
+    with pytest.raises(ModelUnavailable):
+        manager.get_session()
+    manager.clear()
+    assert manager.get_session().name == "u2netp"
+
+
+def test_a_download_that_takes_long_lets_the_caller_go_on_and_serves_the_next(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = model_files.find_model("u2netp", settings)
+    assert source is not None
+    may_end, started = threading.Event(), []
+
+    def slow_download(_model: object, _settings: object) -> Path:
+        started.append(1)
+        may_end.wait(60)
+        return Path(shutil.copy(source, tmp_path / "u2netp.onnx"))
+
+    monkeypatch.setattr(model_files, "download", slow_download)
+    manager = ModelManager(Settings(u2net_home=str(tmp_path), model_checksum_disabled=True), SMALL)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match="still being downloaded"):
+            manager.get_session(wait_s=0)
+    may_end.set()
+    assert manager.get_session().name == "u2netp"
+    assert len(started) == 1
+
+
+def test_a_failed_download_is_not_tried_again_by_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def no_network(_model: object, _settings: object) -> Path:
+        tries.append(1)
+        raise ModelUnavailable("no network")
+
+    monkeypatch.setattr(model_files, "download", no_network)
+    manager = ModelManager(Settings(u2net_home=str(tmp_path)), SMALL)
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable, match="no network"):
+            manager.get_session()
+    assert len(tries) == 1
+
+
+def run_python(code: str, env: dict[str, str]) -> str:
+    """Run code in a fresh interpreter in the repo and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=REPO,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_another_model_is_served_through_rembg_on_a_big_host_and_rembg_comes_only_then(
+    model_env: dict[str, str], tmp_path: Path
+) -> None:
+    source = model_files.find_model("u2netp", Settings(u2net_home=model_env["U2NET_HOME"]))
+    assert source is not None
+    # silueta is U²-Net's architecture at the same size: u2netp's file stands in for its 43 MB.
+    (tmp_path / "models/silueta").mkdir(parents=True)
+    shutil.copy(source, tmp_path / "models/silueta/silueta.onnx")
+    shutil.copy(source, tmp_path / "u2netp.onnx")
+    code = """
+import sys, numpy as np
+from app.services.model_manager import model_manager
+photo = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+tiny = model_manager.get_session().infer(photo)
+print("rembg" in sys.modules)
+session = model_manager.get_session("silueta", may_download=False)
+print(session.name, session.method, session.infer(photo).shape, "rembg" in sys.modules)
+"""
+    env = {**model_env, "U2NET_HOME": str(tmp_path), "MEMORY_CONSTRAINED": "false"}
+    if ModelManager(Settings()).host.memory_limit_mb < 1024:
+        pytest.skip("this machine has under 1 GB: rembg is never served on it")
+    assert run_python(code, env).split("\n")[:2] == ["False", "silueta rembg (50, 70) True"]
+
+
+def test_a_request_never_downloads_a_model_that_it_names(tmp_path: Path) -> None:
+    manager = ModelManager(Settings(u2net_home=str(tmp_path)), BIG)
+    with pytest.raises(BadRequest) as caught:
+        manager.get_session("u2net", may_download=False)
+    assert caught.value.code == "model_not_installed"
+    with pytest.raises(BadRequest) as caught:
+        manager.get_session("no-such-model", may_download=False)
+    assert caught.value.code == "unknown_model"
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,85 @@
+"""Helpers of the tests: where the real photos are, a fake model, photos made here."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import hosting
+from app.errors import ModelUnavailable
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+REQUIRE_MODEL = "TINYCUT_REQUIRE_MODEL"
+
+
+def need(path: Path) -> Path:
+    """Return a path of the shared folder, or skip; with TINYCUT_REQUIRE_MODEL set its absence is a failure."""
+    if not path.exists():
+        reason = f"{path} is not there: real photos and the real model are needed for this test"
+        if os.environ.get(REQUIRE_MODEL):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+class FakeSession:
+    """A model that sees a bright disc in the middle of every photo: fast, and its result is known."""
+
+    name = "u2netp"
+    method = "tiny_u2net"
+
+    def infer(self, rgb: np.ndarray) -> np.ndarray:
+        rows, columns = np.indices((64, 64)) - 31.5
+        disc: np.ndarray = np.hypot(rows, columns) < 20
+        return disc.astype(np.float32)
+
+
+class FakeModels:
+    """A model manager with the fake session, or with none when `unavailable` says why."""
+
+    def __init__(self) -> None:
+        self.host = hosting.Host("local", 512, "a test", 2, True, "it is a test")
+        self.session = FakeSession()
+        self.unavailable = ""
+        self.asked: list[str | None] = []
+
+    def get_session(self, name: str | None = None, **_how: object) -> FakeSession:
+        self.asked.append(name)
+        if self.unavailable:
+            raise ModelUnavailable(self.unavailable)
+        return self.session
+
+    def loaded_models(self) -> list[str]:
+        return ["u2netp"]
+
+    def clear(self) -> None:
+        pass
+
+
+def picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
+    """A photo made here: a red square on a blue-green slope."""
+    slope = np.linspace(0, 255, max(width, 1), dtype=np.uint8)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, :, 2] = slope
+    pixels[:, :, 1] = 128
+    pixels[height // 4 : height * 3 // 4 + 1, width // 4 : width * 3 // 4 + 1] = (220, 30, 20)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def encoded(image: Image.Image, file_format: str = "PNG", **how: object) -> bytes:
+    """The bytes of a picture in a file format."""
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **how)
+    return buffer.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    """The picture in the bytes of a file, by Pillow."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image

@@ -1,0 +1,62 @@
+"""The command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from PIL import Image
+
+from app import cli
+from app.config import SETTINGS
+from app.services.tiny_u2net_service import TinyU2NetService
+from tests.support import FakeModels, picture
+
+
+@pytest.fixture
+def runner(service: TinyU2NetService, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setattr(cli, "service", service)
+    return CliRunner()
+
+
+def test_remove_writes_the_cut_out_and_names_it(runner: CliRunner, tmp_path: Path) -> None:
+    picture().save(tmp_path / "in.png")
+    result = runner.invoke(cli.tinycut, ["remove", str(tmp_path / "in.png"), str(tmp_path / "out.png")])
+    assert result.exit_code == 0
+    assert result.output.strip() == str(tmp_path / "out.png")
+    assert Image.open(tmp_path / "out.png").mode == "RGBA"
+
+
+def test_remove_puts_the_subject_on_a_colour(runner: CliRunner, tmp_path: Path) -> None:
+    picture().save(tmp_path / "in.png")
+    command = ["remove", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--background-color", "lime"]
+    assert runner.invoke(cli.tinycut, command).exit_code == 0
+    assert Image.open(tmp_path / "out.png").getpixel((0, 0)) == (0, 255, 0)
+
+
+def test_a_failure_is_an_exit_status(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "in.png").write_text("no photo")
+    result = runner.invoke(cli.tinycut, ["remove", str(tmp_path / "in.png"), str(tmp_path / "out.png")])
+    assert result.exit_code == 1
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_warm_says_that_the_model_is_ready_or_why_not(runner: CliRunner, models: FakeModels) -> None:
+    assert runner.invoke(cli.tinycut, ["warm"]).output == "u2netp is ready\n"
+    models.unavailable = "/models/u2netp.onnx is cut short"
+    result = runner.invoke(cli.tinycut, ["warm"])
+    assert result.exit_code == 1
+    assert "/models/u2netp.onnx is cut short" in result.output
+
+
+def test_settings_lists_every_setting_with_its_help(runner: CliRunner) -> None:
+    output = runner.invoke(cli.tinycut, ["settings"]).output
+    for setting in SETTINGS:
+        assert f"{setting.name}=" in output
+        assert setting.help in output
+
+
+def test_the_commands_are_there_under_flask_too(app: Flask) -> None:
+    assert app.test_cli_runner().invoke(args=["tinycut", "settings"]).exit_code == 0
