@@ -171,7 +171,7 @@ def _images() -> list[tuple[str, NDArray[np.float32]]]:
     images = [("seeded noise", noise)]
     for path in sorted(_PHOTOS.glob("*.jpg"))[:_PHOTO_COUNT]:
         rgb = np.asarray(Image.open(path).convert("RGB").resize((_SIDE, _SIDE)), np.float32)
-        scaled = (rgb / max(rgb.max(), 1) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+        scaled = (rgb / max(float(rgb.max()), 1.0) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
         images.append((path.name, scaled.astype(np.float32).transpose(2, 0, 1)[None]))
     return images
 
