@@ -113,6 +113,7 @@ def _fetch(model: PublishedModel, folder: Path) -> None:
     import pooch
 
     log.info("downloading the model %s from %s", model.name, model.url)
+    pooch.get_logger().setLevel(logging.WARNING)  # it would say the same again
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(_CONNECT_LIMIT_S, _READ_LIMIT_S))
     try:
         pooch.retrieve(

@@ -254,8 +254,19 @@ class TinyU2NetService:
         """Load the model and cut out a 32×32 photo, so that the first visitor does not wait for either."""
         checkered = np.indices((32, 32)).sum(axis=0) // 8 % 2 * np.uint8(255)
         photo = encode.encode(np.dstack([checkered.astype(np.uint8)] * 3), "png")
+        host = self.models.host
         try:
-            self._warm_method = self.cut_out(photo).method
+            warmed = self.cut_out(photo)
+            self._warm_method = warmed.method
+            log.info(
+                "ready after %.1f s: %s by %s, memory limit %d MB (%s), %d photos at once",
+                warmed.timings_ms["total"] / 1000,
+                warmed.method,
+                warmed.model,
+                host.memory_limit_mb,
+                host.memory_limit_source,
+                self.admission.slots,
+            )
         except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
             log.info("the warm-up gave way: %s", fault)
             with self._warm_up_lock:
