@@ -45,6 +45,9 @@ class Settings:
     max_inference_px: int = _setting(
         1024, "Photos with a longer side are inferred on a copy reduced to this.", least=32, most=8192
     )
+    resize_mode: str = _setting(
+        "dynamic", "How photos are brought to the network's size: dynamic (aspect kept), static (square) or hybrid."
+    )
     concurrency: int = _setting(
         0, "Photos worked on at once. 0: one on a small host, else the processors found.", least=0, most=64
     )
@@ -72,6 +75,7 @@ SETTINGS: tuple[Setting, ...] = tuple(
 )
 
 CHOICES = {
+    "RESIZE_MODE": ("dynamic", "static", "hybrid"),
     "LOG_LEVEL": ("debug", "info", "warning", "error"),
     "MEMORY_CONSTRAINED": ("", *TRUE_WORDS, *FALSE_WORDS),
 }

@@ -1,6 +1,6 @@
 """Print what the README claims, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, box, start, bad-input, modules. Without any: all of them. Each prints a Markdown table.
+Parts: parity, fallback, box, level, start, bad-input, modules. Without any: all of them. Each prints a Markdown table.
 Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
 """
 
@@ -154,6 +154,23 @@ def box() -> None:
     table("Real photos, 290 px to 3000×2000, in a hard memory limit", columns, rows)
 
 
+def level() -> None:
+    """Resident memory between requests over 500 photos of changing sizes, in the serving process."""
+    photos = load.author_photos() + sorted((SHARED / "data/sod-dev/images").iterdir())[:30]
+    marks = (10, 50, 100, 200, 300, 400, 500)
+    rows, sent, levels_mb = [], 0, []
+    with Server(env={**MODEL_ENV, "MEMORY_LIMIT_MB": "512"}) as server:
+        server.wait_for("/ready")
+        for mark in tqdm(marks, desc="level", disable=None):
+            turn = sent % len(photos)
+            tally = load.send(server, photos[turn:] + photos[:turn], count=mark - sent, clients=2)
+            assert tally.statuses == {200: mark - sent}
+            sent = mark
+            levels_mb.append(server.rss_mb())
+            rows.append((mark, f"{levels_mb[-1]:.0f}", f"{levels_mb[-1] - levels_mb[0]:+.1f}"))
+    table("Resident memory between requests, sizes changing", ("after photo", "MB", "against the 10th"), rows)
+
+
 def start() -> None:
     """Import and create_app() against `import rembg`, alternating in one run, each in a fresh process."""
     codes = {
@@ -235,6 +252,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "parity": parity,
     "fallback": fallback,
     "box": box,
+    "level": level,
     "start": start,
     "bad-input": bad_input,
     "modules": modules,

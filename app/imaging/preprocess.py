@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-NETWORK_SIDE_PX = 320
+# The square that the published network was trained on, and what its pooling divides by.
+TRAINED_SIDE_PX = 320
+STRIDE_PX = 32
+# How a photo is brought to the network's size, the default first: with its aspect kept; squeezed to a square, as
+# rembg does; or squeezed only where that is within 5 % of its shape.
+RESIZE_MODES = ("dynamic", "static", "hybrid")
+HYBRID_TOLERANCE = 1.05
+# Longer photos than this are squeezed to it: a strip of one or two strides shows the network nothing.
+LONGEST_ASPECT = 4.0
 # Mean and standard deviation of ImageNet's RGB, with which U²-Net was trained (Qin et al., 2020).
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -19,6 +29,28 @@ def reduce_to(rgb: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
     if scale >= 1:
         return rgb
     return resize(rgb, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def network_size(height: int, width: int, *, mode: str, area_px: int) -> tuple[int, int]:
+    """Choose the network's height and width, multiples of 32 of about `area_px` together, for a photo's shape."""
+    aspect = min(max(width / height, 1 / LONGEST_ASPECT), LONGEST_ASPECT)
+    squarish = max(aspect, 1 / aspect) <= HYBRID_TOLERANCE
+    if mode == "static" or (mode == "hybrid" and squarish):
+        aspect = 1.0
+    # The size whose aspect and area are nearest, both as ratios.
+    around = math.sqrt(area_px / aspect) / STRIDE_PX
+    rows = (max(1, math.floor(around)), math.floor(around) + 1)
+    sizes = [
+        (row * STRIDE_PX, column * STRIDE_PX)
+        for row in rows
+        for column in (max(1, math.floor(row * aspect)), math.floor(row * aspect) + 1)
+    ]
+    return min(sizes, key=lambda size: _misfit(size, aspect, area_px))
+
+
+def _misfit(size: tuple[int, int], aspect: float, area_px: int) -> float:
+    height, width = size
+    return math.log(width / height / aspect) ** 2 + math.log(height * width / area_px) ** 2
 
 
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -14,10 +14,12 @@ from app.errors import BadRequest, TooLarge, UnsupportedFormat
 from app.hosting import MIB
 from app.imaging.color import RGB, parse_color
 from app.imaging.encode import FORMAT_ALIASES, FORMATS
-from app.services.tiny_u2net_service import RESIZE_MODES, CutoutOptions
+from app.imaging.preprocess import RESIZE_MODES
+from app.services.quality import DEFAULT_TIER, TIERS
+from app.services.tiny_u2net_service import CutoutOptions
 
 PHOTO_FIELDS = ("file", "image")
-OPTION_FIELDS = ("background_color", "format", "model", "resize")
+OPTION_FIELDS = ("background_color", "format", "model", "resize", "quality")
 TRANSPARENT = "transparent"
 
 
@@ -86,7 +88,8 @@ def read_options(fields: Mapping[str, str], *, image_format: str = "png") -> Cut
         background_color=_color(given.get("background_color", "")),
         format=_format(given.get("format", "") or image_format),
         model=given.get("model") or None,
-        resize=_one_of("resize", given.get("resize", "") or RESIZE_MODES[0], RESIZE_MODES),
+        resize=_one_of("resize", given["resize"], RESIZE_MODES) if given.get("resize") else None,
+        quality=_one_of("quality", given.get("quality") or DEFAULT_TIER, tuple(TIERS)),
     )
 
 

@@ -22,10 +22,14 @@ from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
 from app.hosting import Host
 from app.imaging import preprocess
+from app.imaging.preprocess import RESIZE_MODES
 from app.services import memory, model_files
 from app.services.model_files import PUBLISHED, TINY_MODEL
+from app.services.quality import DEFAULT_TIER, TIERS, Tier
 
 log = logging.getLogger(__name__)
+
+BALANCED = TIERS[DEFAULT_TIER]
 
 # What one inference takes on top of what is resident (scripts/optimize_models.py measures 80 and 270); with less
 # left than this, starting one would get the process killed.
@@ -42,8 +46,12 @@ class Session(Protocol):
     name: str
     method: str
 
-    def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(
+        self, rgb: NDArray[np.uint8], *, resize: str = RESIZE_MODES[0], tier: Tier = BALANCED
+    ) -> NDArray[np.float32]:
         """Return the saliency map, float32 [h, w] in 0..1 at any size, of a photo uint8 [H, W, 3].
+
+        `resize` is one of RESIZE_MODES.
 
         Raises:
             ModelUnavailable: not enough memory is left, or onnxruntime failed.
@@ -59,6 +67,7 @@ class OnnxSession:
         ort = _import_or_unavailable("onnxruntime")
         self.name = name
         self._faults = _onnxruntime_faults(ort)
+        self._any_size = rewritten
         self._needed_mb = INFERENCE_MB["rewritten" if rewritten else "published"]
         self._host = host
         self._one_at_a_time = threading.Lock()
@@ -71,10 +80,14 @@ class OnnxSession:
         self._input_name = self._session.get_inputs()[0].name
         self._output_name = self._session.get_outputs()[0].name
 
-    def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Session.infer`; the map is 320×320, the square that the published network was trained on."""
-        side = preprocess.NETWORK_SIDE_PX
-        planes = preprocess.to_network_input(rgb, side, side)
+    def infer(
+        self, rgb: NDArray[np.uint8], *, resize: str = RESIZE_MODES[0], tier: Tier = BALANCED
+    ) -> NDArray[np.float32]:
+        """See `Session.infer`; the map has the network's size. The published graph takes its own square only."""
+        height = width = preprocess.TRAINED_SIDE_PX
+        if self._any_size:
+            height, width = preprocess.network_size(*rgb.shape[:2], mode=resize, area_px=tier.area_px)
+        planes = preprocess.to_network_input(rgb, height, width)
         with self._one_at_a_time:
             self._check_memory()
             try:
@@ -103,8 +116,10 @@ class RembgSession:
         self._one_at_a_time = threading.Lock()
         self._faults = _onnxruntime_faults(importlib.import_module("onnxruntime"))
 
-    def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Session.infer`; the map is at the photo's size. Several masks (clothes) are joined to one."""
+    def infer(
+        self, rgb: NDArray[np.uint8], *, resize: str = RESIZE_MODES[0], tier: Tier = BALANCED
+    ) -> NDArray[np.float32]:
+        """See `Session.infer`; each model has a size of its own. Several masks (clothes) are joined to one."""
         with self._one_at_a_time:
             try:
                 masks = self._session.predict(Image.fromarray(rgb))

@@ -26,6 +26,7 @@ from app.metrics import StageTimings
 from app.services import bg_changer, memory, opencv_fallback
 from app.services.admission import Admission, Deadline
 from app.services.model_manager import ModelManager, model_manager
+from app.services.quality import DEFAULT_TIER, TIERS
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,6 @@ BYTES_PER_PIXEL = 12
 # A host in the smallest of boxes still works on photos up to this, by letting the kernel drop file cache.
 ALWAYS_WORKED_ON_MEGAPIXELS = 2.0
 
-# "static": squeezed to the square of 320×320 that the published network was trained on, as rembg does.
-RESIZE_MODES = ("static",)
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -46,12 +45,14 @@ SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg
 @dataclass(frozen=True)
 class CutoutOptions:
     """What to make of a photo: RGB behind it (None: transparent), the file format ("png", "jpeg", "webp"), the
-    model (None: the host's own), and how it is brought to the network's size (one of RESIZE_MODES)."""
+    model (None: the host's own), how it is brought to the network's size (one of RESIZE_MODES; None: the
+    setting's), and the speed tier (one of TIERS)."""
 
     background_color: RGB | None = None
     format: str = "png"
     model: str | None = None
-    resize: str = "static"
+    resize: str | None = None
+    quality: str = DEFAULT_TIER
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,9 @@ class TinyU2NetService:
                 may_download=options.model in (None, self.settings.model_name),
                 wait_s=min(MODEL_WAIT_S, deadline.remaining_s() / 2),
             )
-            return session.infer(reduced), session.method, session.name
+            resize = options.resize or self.settings.resize_mode
+            saliency = session.infer(reduced, resize=resize, tier=TIERS[options.quality])
+            return saliency, session.method, session.name
         except ModelUnavailable as fault:
             self._tell_fallback(fault)
             return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL

@@ -45,3 +45,31 @@ def test_a_flat_map_gives_no_division_by_zero(level: float) -> None:
     saliency = preprocess.to_saliency(np.full((4, 4), level, np.float32))
     assert np.isfinite(saliency).all()
     assert saliency.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "mode", "size"),
+    [
+        (600, 900, "static", (320, 320)),
+        (600, 900, "dynamic", (256, 384)),
+        (900, 600, "dynamic", (384, 256)),
+        (720, 1280, "dynamic", (224, 416)),
+        (1000, 1040, "hybrid", (320, 320)),
+        (1000, 1400, "hybrid", (256, 384)),
+    ],
+)
+def test_the_networks_size_follows_the_mode(height: int, width: int, mode: str, size: tuple[int, int]) -> None:
+    assert preprocess.network_size(height, width, mode=mode, area_px=320 * 320) == size
+
+
+@pytest.mark.parametrize("mode", preprocess.RESIZE_MODES)
+@pytest.mark.parametrize("area_px", [32 * 32, 256 * 256, 320 * 320])
+def test_every_shape_gets_multiples_of_32_of_about_the_area(mode: str, area_px: int) -> None:
+    sides = (1, 31, 40, 333, 1000, 5000)
+    for height in sides:
+        for width in sides:
+            rows, columns = preprocess.network_size(height, width, mode=mode, area_px=area_px)
+            assert rows % 32 == columns % 32 == 0
+            assert min(rows, columns) >= 32
+            assert max(rows, columns) <= 4.6 * min(rows, columns)
+            assert area_px / 1.5 <= rows * columns <= max(area_px * 1.25, 4 * 32 * 32)

@@ -174,7 +174,7 @@ def test_a_large_photo_is_inferred_on_a_reduced_copy_and_answered_at_its_own_siz
 ) -> None:
     seen: list[tuple[int, ...]] = []
     infer = models.session.infer
-    monkeypatch.setattr(models.session, "infer", lambda rgb: (seen.append(rgb.shape), infer(rgb))[1])
+    monkeypatch.setattr(models.session, "infer", lambda rgb, **how: (seen.append(rgb.shape), infer(rgb))[1])
     answer = post(client, encoded(picture(2048, 1024), "JPEG"), accept="image/*")
     assert seen == [(512, 1024, 3)]
     assert opened(answer.data).size == (2048, 1024)

@@ -18,6 +18,7 @@ from app.errors import BadRequest, ModelUnavailable
 from app.hosting import Host
 from app.services import model_files
 from app.services.model_manager import ModelManager
+from app.services.quality import TIERS
 
 REPO = Path(__file__).resolve().parents[2]
 SMALL = Host("local", 512, "a test", 2, True, "the memory limit is 512 MB")
@@ -55,11 +56,26 @@ def test_a_constrained_host_serves_u2netp_whatever_is_asked_and_says_so_once(
 
 
 def test_the_real_network_gives_a_map_from_zero_to_one(settings: Settings) -> None:
-    saliency = ModelManager(settings, SMALL).get_session().infer(PHOTO)
+    saliency = ModelManager(settings, SMALL).get_session().infer(PHOTO, resize="static")
     assert saliency.shape == (320, 320)
     assert saliency.dtype == np.float32
     assert saliency.min() == 0
     assert saliency.max() == pytest.approx(1)
+
+
+def test_the_network_is_shown_the_photo_with_its_aspect_and_less_of_it_by_a_faster_tier(settings: Settings) -> None:
+    session = ModelManager(settings, SMALL).get_session()
+    wide = np.ascontiguousarray(np.broadcast_to(PHOTO[:, :1], (50, 100, 3)))
+    assert session.infer(wide).shape == (224, 448)
+    assert session.infer(wide, tier=TIERS["fast"]).shape == (192, 384)
+    assert session.infer(wide, resize="static", tier=TIERS["fast"]).shape == (256, 256)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 31), (40, 5000), (5000, 40)])
+def test_no_photo_is_too_small_or_too_long_for_the_network(settings: Settings, size: tuple[int, int]) -> None:
+    saliency = ModelManager(settings, SMALL).get_session().infer(np.full((*size, 3), 99, np.uint8))
+    assert np.isfinite(saliency).all()
+    assert saliency.size <= 320 * 320 * 1.2
 
 
 def test_many_threads_get_one_session_and_the_same_result(settings: Settings) -> None:

@@ -1,0 +1,27 @@
+"""The speed tiers: how much the network is shown of a photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.imaging.preprocess import TRAINED_SIDE_PX
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A speed tier; `area_px` is the network's input, height times width, before it is fitted to multiples of 32."""
+
+    name: str
+    area_px: int
+
+
+# scripts/evaluate.py has a row for each. There is no "best": a larger input finds less (416² of area: 0.06 less mean
+# IoU), for subjects that fill the frame then have parts that the network never saw whole.
+TIERS = {
+    tier.name: tier
+    for tier in (
+        Tier("balanced", TRAINED_SIDE_PX**2),
+        Tier("fast", 256**2),
+    )
+}
+DEFAULT_TIER = "balanced"
