@@ -5,6 +5,8 @@ Names here are gunicorn's settings: anything else starts with an underscore.
 
 import os as _os
 
+from gunicorn import glogging as _glogging
+
 from app import config as _config
 from app import hosting as _hosting
 
@@ -25,10 +27,13 @@ _os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # One process holds one model. Heroku counts workers by its own rule (2 on 512 MB) and says so by a marker;
 # a number that a person chose is kept.
 _workers_chosen_by_heroku = _os.environ.get("WEB_CONCURRENCY_SET_BY", "").startswith("heroku")
-workers = 1 if _workers_chosen_by_heroku else int(_os.environ.get("WEB_CONCURRENCY") or 1)
+_workers_asked = _os.environ.get("WEB_CONCURRENCY", "")
+workers = int(_workers_asked) if _workers_asked.isdecimal() and not _workers_chosen_by_heroku else 1
+workers = max(workers, 1)
 worker_class = "gthread"
-# Every photo at work or in the queue holds a thread; two more, so that /health is always answered.
-threads = _slots + _settings.queue_size + 2
+# Every photo at work or in the queue holds a thread, and so does every client that is slow to send or to take; with
+# some more, /health is always answered. A thread that waits costs next to nothing.
+threads = _slots + _settings.queue_size + 24
 
 # onnxruntime's sessions do not survive a fork: each worker makes its own.
 preload_app = False
@@ -46,7 +51,20 @@ control_socket_disable = True
 forwarded_allow_ips = "*"
 accesslog = "-"
 # %(U)s is the path without its query string.
+# (Written escaped: a decoded line break in a path would forge a line.)
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+
+
+class _EscapingLogger(_glogging.Logger):
+    """Writes paths so that they stay on their line."""
+
+    def atoms(self, resp, req, environ, request_time):
+        atoms = super().atoms(resp, req, environ, request_time)
+        atoms["U"] = ascii(atoms["U"] or "")[1:-1]
+        return atoms
+
+
+logger_class = _EscapingLogger
 
 
 def post_fork(server, worker):
@@ -59,3 +77,9 @@ def post_fork(server, worker):
 def post_worker_init(worker):
     """Load and warm the model in the background: the port is bound already."""
     worker.wsgi.extensions["tinycut"].start_warm_up()
+
+
+def worker_exit(server, worker):
+    """Let a warm-up that is under way end: onnxruntime aborts a process that leaves in the middle."""
+    if getattr(worker, "wsgi", None) is not None:
+        worker.wsgi.extensions["tinycut"].finish_warm_up(limit_s=10)

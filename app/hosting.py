@@ -101,7 +101,7 @@ def _constrained_because(limit_mb: int, platform: str, word: str) -> str:
 
 
 def _memory_limits(root: Path, environ: Mapping[str, str]) -> Iterator[_Limit]:
-    asked_mb = environ.get("MEMORY_LIMIT_MB", "")
+    asked_mb = environ.get("MEMORY_LIMIT_MB", "").strip()
     if asked_mb.isdecimal() and int(asked_mb) > 0:
         yield _Limit(int(asked_mb) * MIB, "MEMORY_LIMIT_MB")
     for folder in _cgroup_folders(root, ""):

@@ -28,6 +28,14 @@ def png_with_size(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def png_with_text(chunks: int) -> bytes:
+    """A sound PNG with compressed text of 1 MB in each of so many chunks: a thousandth of that on the wire."""
+    body = b"Comment\0\0" + zlib.compress(bytes(MIB))
+    text = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
+    png = _photo("PNG")
+    return png[:33] + text * chunks + png[33:]  # after the header
+
+
 JPEG = _photo("JPEG")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
 
@@ -37,6 +45,7 @@ BAD_UPLOADS: dict[str, tuple[bytes, int]] = {
     "a JPEG cut short": (JPEG[: len(JPEG) // 2], 422),
     "an image of 0×0 pixels": (png_with_size(0, 0), 422),
     "a PNG bomb of 30,000×30,000": (png_with_size(30_000, 30_000), 422),
+    "a PNG with 60 MB of text": (png_with_text(60), 422),
     "11 MB": (JPEG + bytes(11 * MIB), 413),
     "60 MB": (JPEG + bytes(60 * MIB), 413),
     "a GIF": (_photo("GIF"), 415),

@@ -117,7 +117,11 @@ class Server:
             stderr=subprocess.STDOUT,
             preexec_fn=self._box.enter if self._box else None,
         )
-        self.wait_for("/health")
+        try:
+            self.wait_for("/health")
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(

@@ -1,12 +1,13 @@
 """Print what the README claims, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, box, level, start, bad-input, modules. Without any: all of them. Each prints a Markdown table.
+Parts: parity, fallback, box, level, start, bad-input, pixels, modules. Without any: all of them. Each prints a Markdown table.
 Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import statistics
 import subprocess
@@ -25,7 +26,7 @@ REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
 from app.config import Settings  # noqa: E402
-from app.imaging import decode, preprocess, refine  # noqa: E402
+from app.imaging import decode, encode, preprocess, refine  # noqa: E402
 from app.services import opencv_fallback  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
 from app.services.tiny_u2net_service import CutoutOptions, TinyU2NetService  # noqa: E402
@@ -221,6 +222,47 @@ def bad_input() -> None:
     table("Bad input", ("sent", "status", "code", "message", "peak MB more"), rows)
 
 
+PIXELS_SIZE = (4800, 3200)
+
+
+def pixels() -> None:
+    """What a pixel of a photo takes at the peak, by what comes in and what goes out."""
+
+    def file_of(picture: Image.Image, file_format: str, **how: object) -> bytes:
+        buffer = io.BytesIO()
+        picture.save(buffer, file_format, **how)
+        return buffer.getvalue()
+
+    with Image.open(load.AUTHOR_PHOTOS / "bike.jpg") as original:
+        photo = original.convert("RGB").resize(PIXELS_SIZE)
+    veiled = photo.copy()
+    veiled.putalpha(Image.linear_gradient("L").resize(PIXELS_SIZE))
+    kinds = {
+        "JPEG": file_of(photo, "JPEG"),
+        "JPEG, CMYK": file_of(photo.convert("CMYK"), "JPEG"),
+        "PNG": file_of(photo, "PNG", compress_level=1),
+        "PNG with alpha": file_of(veiled, "PNG", compress_level=1),
+        "PNG, palette, transparent": file_of(photo.quantize(200), "PNG", transparency=3),
+        "WebP": file_of(photo, "WEBP", method=0),
+        "WebP with alpha": file_of(veiled, "WEBP", method=0),
+    }
+    rows = []
+    area_px = PIXELS_SIZE[0] * PIXELS_SIZE[1]
+    with Server(env={**MODEL_ENV, "MAX_UPLOAD_MB": "100", "MEMORY_LIMIT_MB": "1000"}) as server:
+        server.wait_for("/ready")
+        for kind, data in tqdm(kinds.items(), desc="pixels", disable=None):
+            row = [kind, str(decode.probe(data).bytes_per_pixel)]
+            for name in encode.FORMATS:
+                url = f"{server.url}/api/remove-background?format={name}"
+                with server.peak_growth_mb() as growth_mb:
+                    assert requests.post(url, data=data, timeout=60).status_code == 200
+                row.append(f"{(growth_mb[0] * MIB - len(data)) / area_px:.1f}")
+            rows.append(row)
+    reserved = ["reserved for the output", "", *(str(output.bytes_per_pixel) for output in encode.FORMATS.values())]
+    columns = ("from", "reserved for the input", *(f"to {name}" for name in encode.FORMATS))
+    table("Bytes a pixel at the peak (the larger reservation counts)", columns, [*rows, reserved])
+
+
 HEAVY = ("rembg", "numba", "pymatting", "scipy", "skimage")
 
 
@@ -255,6 +297,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "level": level,
     "start": start,
     "bad-input": bad_input,
+    "pixels": pixels,
     "modules": modules,
 }
 

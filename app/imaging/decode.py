@@ -6,6 +6,7 @@ Only formats on one allow-list ever reach a decoder, and the size is known befor
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -13,17 +14,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from app.errors import UnreadableImage, UnsupportedFormat
 
 # Pillow's own guard against bombs only warns up to 179 MP; ours is stricter and looks before the decoder runs.
 Image.MAX_IMAGE_PIXELS = None
+# Compressed text in a PNG is inflated while the header is read: 64 MB of it, were it left to Pillow.
+PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
 
 ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
 ACCEPTED_NAMES = "JPEG, PNG or WebP"
 
-_SIGNATURES = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"RIFF", "WebP"))
+_SIGNATURES = (
+    (re.compile(rb"\xff\xd8\xff"), "JPEG"),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "WebP"),
+)
 # What Pillow's decoders raise on damaged bytes; none of it is ours to tell apart.
 _DECODER_FAULTS = (
     OSError,
@@ -33,9 +40,12 @@ _DECODER_FAULTS = (
     LookupError,
     EOFError,
     OverflowError,
+    AssertionError,
+    AttributeError,
     struct.error,
     zlib.error,
 )
+_PLAIN_MODES = ("RGB", "L")
 _EXIF_ORIENTATION = 0x0112
 # EXIF orientation → mirror left to right first?, then turn.
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
@@ -51,11 +61,13 @@ _UPRIGHT: dict[int, tuple[bool, int | None]] = {
 
 @dataclass(frozen=True)
 class Probe:
-    """What the header of a photo says: format, and stored width and height in pixels (before EXIF turns it)."""
+    """What the header of a photo says: format, stored width and height in pixels (before EXIF turns it), and what
+    a pixel takes, in bytes, while the photo is decoded and put together (scripts/measure.py pixels)."""
 
     format: str
     width: int
     height: int
+    bytes_per_pixel: int
 
 
 @dataclass(frozen=True)
@@ -77,44 +89,49 @@ def probe(data: bytes) -> Probe:
         with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
             width, height = image.size
             found = "JPEG" if image.format == "MPO" else str(image.format)
+            # WebP is decoded whole by its library first; other modes than these pass through a second copy.
+            bytes_per_pixel = 23 if found == "WEBP" else 11 if image.mode in _PLAIN_MODES else 15
     except _DECODER_FAULTS as fault:
         for signature, name in _SIGNATURES:
-            if data.startswith(signature):
+            if signature.match(data):
                 raise UnreadableImage(
                     f"The {name} file is damaged or cut short. Please save or send it again."
                 ) from fault
         raise UnsupportedFormat(f"This is not a photo we can read. Please send {ACCEPTED_NAMES}.") from fault
     if width < 1 or height < 1:
         raise UnreadableImage("The image has no pixels: its width or height is 0.")
-    return Probe(found, width, height)
+    return Probe(found, width, height, bytes_per_pixel)
 
 
 def decode(data: bytes) -> Photo:
-    """Decode the first frame to sRGB and turn it upright by its EXIF orientation.
+    """Decode the first frame to RGB and turn it upright by its EXIF orientation; colour profiles are not applied.
 
     Raises:
         UnreadableImage: the pixels are damaged or cut short.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-            image.load()
-            rgb, alpha = _to_arrays(image)
+        rgb, alpha, orientation = _decode_stored(data)
     except _DECODER_FAULTS as fault:
         raise UnreadableImage("The photo is damaged or cut short. Please save or send it again.") from fault
     return Photo(_upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation))
 
 
-def _to_arrays(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
-        grey = (np.asarray(image, dtype=np.int32) >> 8).clip(0, 255).astype(np.uint8)
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False), None
-    if not image.has_transparency_data:
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
-    rgba = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))
-    alpha = np.ascontiguousarray(rgba[:, :, 3])
-    opaque = bool(alpha.min() == 255)
-    return np.ascontiguousarray(rgba[:, :, :3]), None if opaque else alpha
+def _decode_stored(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, object]:
+    """Pixels as they are stored, and the orientation; Pillow's own four bytes a pixel are free on return."""
+    with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        image.load()
+        if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
+            grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
+            return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False), None, orientation
+        if not image.has_transparency_data:
+            rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            return rgb, None, orientation
+        rgba = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))
+    del image  # `with` closes the file; the pixels go with the name
+    alpha = cv2.extractChannel(rgba, 3).astype(np.uint8, copy=False)
+    rgb = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
+    return rgb, None if int(alpha.min()) == 255 else alpha, orientation
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:

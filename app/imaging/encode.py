@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """A format that answers come in."""
+    """A format that answers come in; `bytes_per_pixel` is what its encoder takes (scripts/measure.py pixels)."""
 
     name: str
     mimetype: str
     suffix: str
     has_alpha: bool
+    bytes_per_pixel: int
 
 
 FORMATS = {
-    "png": OutputFormat("png", "image/png", ".png", has_alpha=True),
-    "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", has_alpha=False),
-    "webp": OutputFormat("webp", "image/webp", ".webp", has_alpha=True),
+    "png": OutputFormat("png", "image/png", ".png", has_alpha=True, bytes_per_pixel=11),
+    "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", has_alpha=False, bytes_per_pixel=11),
+    "webp": OutputFormat("webp", "image/webp", ".webp", has_alpha=True, bytes_per_pixel=28),
 }
 FORMAT_ALIASES = {"jpg": "jpeg"}
 
@@ -32,31 +31,39 @@ JPEG_QUALITY = 92
 WEBP_QUALITY = 90
 WEBP_LONGEST_PX = 16383  # the format's own limit
 JPEG_LONGEST_PX = 65500  # libjpeg's limit
-LONGEST_PX = {"jpeg": JPEG_LONGEST_PX, "webp": WEBP_LONGEST_PX}
+PNG_LONGEST_PX = 1_000_000  # libpng's
+LONGEST_PX = {"jpeg": JPEG_LONGEST_PX, "webp": WEBP_LONGEST_PX, "png": PNG_LONGEST_PX}
+
+
+# Options of OpenCV's encoders. PNG: in this order, for the level resets the strategy.
+_OPTIONS = {
+    "png": [
+        *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+        *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
+    ],
+    "jpeg": [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY],
+    "webp": [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY],
+}
+_STRIP_ROWS = 64
 
 
 def encode(pixels: NDArray[np.uint8], format_name: str) -> bytes:
     """Encode RGB uint8 [H, W, 3] or RGBA [H, W, 4] as "png", "jpeg" (RGB only) or "webp".
 
-    PNG is written by OpenCV at level 1 with run-length matching and one filter: four times faster than Pillow's
-    default at no more than 1.1 times the bytes (scripts/benchmark.py encoders), since hidden pixels are zero.
+    `pixels` are used up: their channels are swapped in place, for OpenCV writes BGR and a copy of a large photo is
+    dear. PNG is written at level 1 with run-length matching and one filter: four times faster than Pillow's default
+    at no more than 1.1 times the bytes (scripts/benchmark.py), since hidden pixels are zero.
     """
-    if format_name == "png":
-        return _encode_png(pixels)
-    buffer = io.BytesIO()
-    if format_name == "jpeg":
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
-    else:
-        Image.fromarray(pixels).save(buffer, "WEBP", quality=WEBP_QUALITY, method=2)
-    return buffer.getvalue()
-
-
-def _encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    to_opencv = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    # In this order: the level resets the strategy.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
-    written, file_bytes = cv2.imencode(".png", cv2.cvtColor(pixels, to_opencv), options)
+    _swap_red_and_blue(pixels)
+    written, file_bytes = cv2.imencode(FORMATS[format_name].suffix, pixels, _OPTIONS[format_name])
     if not written:
-        raise MemoryError("OpenCV could not write the PNG")
+        raise MemoryError(f"OpenCV could not write a {format_name}")
     return file_bytes.tobytes()
+
+
+def _swap_red_and_blue(pixels: NDArray[np.uint8]) -> None:
+    code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    for top in range(0, len(pixels), _STRIP_ROWS):
+        rows = pixels[top : top + _STRIP_ROWS]
+        rows[:] = cv2.cvtColor(rows, code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 
 from app.routes import replies
 from app.routes.forms import RemovalRequest
@@ -18,4 +18,5 @@ def remove_background() -> Response:
     image_format = replies.wanted_image_format(request)
     removal = RemovalRequest.from_request(request, service.settings, image_format=image_format or "png")
     cutout = service.cut_out(removal.data, removal.options)
+    g.holding.add(len(cutout.image))  # until the client has it
     return replies.image_reply(cutout) if image_format else replies.json_reply(cutout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -21,6 +22,8 @@ from app.services.tiny_u2net_service import CutoutOptions
 PHOTO_FIELDS = ("file", "image")
 OPTION_FIELDS = ("background_color", "format", "model", "resize", "quality")
 TRANSPARENT = "transparent"
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class UploadRequest(Request):
@@ -87,7 +90,7 @@ def read_options(fields: Mapping[str, str], *, image_format: str = "png") -> Cut
     return CutoutOptions(
         background_color=_color(given.get("background_color", "")),
         format=_format(given.get("format", "") or image_format),
-        model=given.get("model") or None,
+        model=_model(given.get("model", "")),
         resize=_one_of("resize", given["resize"], RESIZE_MODES) if given.get("resize") else None,
         quality=_one_of("quality", given.get("quality") or DEFAULT_TIER, tuple(TIERS)),
     )
@@ -103,11 +106,13 @@ def check_upload_size(size_bytes: int, settings: Settings) -> None:
 
 
 def _photo_part(request: Request) -> bytes:
+    for name in PHOTO_FIELDS:
+        if name in request.form:
+            raise BadRequest(f"The field {name!r} holds text. Send the photo in it, as a file.", code="missing_file")
     uploads = [part for name in PHOTO_FIELDS for part in request.files.getlist(name)]
     if len(uploads) > 1:
         raise BadRequest(f"{len(uploads)} photos were sent. Please send one in each request.", code="multiple_files")
-    if not uploads and request.files:
-        unknown = next(iter(request.files))
+    for unknown in request.files.keys() - set(PHOTO_FIELDS):
         raise BadRequest(f"There is no file field {unknown[:50]!r}. Send the photo as 'file'.", code="unknown_field")
     return uploads[0].stream.getvalue() if uploads else b""  # type: ignore[attr-defined]
 
@@ -123,6 +128,12 @@ def _color(text: str) -> RGB | None:
             "(255,136,0) or transparent.",
             code="invalid_background_color",
         ) from None
+
+
+def _model(text: str) -> str | None:
+    if text and not _MODEL_NAME.fullmatch(text):
+        raise BadRequest("model must be the name of a model: letters, digits, - and _.", code="invalid_model")
+    return text or None
 
 
 def _format(text: str) -> str:

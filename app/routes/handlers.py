@@ -8,7 +8,8 @@ import time
 import uuid
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from app.errors import AppError
 from app.hosting import MIB
@@ -30,7 +31,9 @@ MACHINE_PATHS = ("/api/", "/health", "/ready", "/metrics")
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body"}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_DRAIN_BYTES, _DRAIN_S = 64 * MIB, 10.0
+# A client may be silent for so long in the middle of a body or an answer.
+SILENCE_LIMIT_S = 20.0
+_DRAIN_BYTES, _DRAIN_S, _DRAIN_SILENCE_S = 64 * MIB, 10.0, 1.0
 
 
 def register(app: Flask) -> None:
@@ -39,6 +42,7 @@ def register(app: Flask) -> None:
     app.after_request(_finish)
     app.register_error_handler(AppError, _on_app_error)
     app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(ParseException, _on_broken_body)
     app.register_error_handler(Exception, _on_bug)
 
 
@@ -52,11 +56,32 @@ def request_id() -> str:
 
 def _begin() -> None:
     request_id()
+    _limit_silence(SILENCE_LIMIT_S)
+    g.holding = current_app.extensions["tinycut"].budget.holding()
+    most = request.max_content_length or 0
+    length = _declared_length(most)
+    if length <= most:  # a longer body is refused unread
+        g.holding.add(length)
+
+
+def _declared_length(most: int) -> int:
+    """Bytes that the body may have: what the client says, or the most that is read when it does not say."""
+    if request.content_length is not None:
+        return request.content_length
+    return most if "chunked" in request.headers.get("Transfer-Encoding", "").lower() else 0
+
+
+def _limit_silence(limit_s: float) -> None:
+    """Give up on a client that neither sends nor takes anything for so long; it would hold its thread for ever."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(limit_s)
 
 
 def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         _drain()
+    response.call_on_close(g.holding.release)
     response.headers["X-Request-ID"] = request_id()
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -73,6 +98,8 @@ def _on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
         return _on_too_large()
+    if isinstance(error, ClientDisconnected):
+        return _on_broken_body(error)
     if 300 <= status < 400:
         return make_response(error.get_response())
     code = HTTP_CODES.get(status, error.name.lower().replace(" ", "_"))
@@ -80,6 +107,11 @@ def _on_http_error(error: HTTPException) -> Response:
     if status == 405:
         reply.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return reply
+
+
+def _on_broken_body(_error: Exception) -> Response:
+    """The client hung up, fell silent, or sent chunks that gunicorn could not read."""
+    return _reply(400, "incomplete_body", "The body did not arrive whole. Please send it again.")
 
 
 def _on_too_large() -> Response:
@@ -100,6 +132,7 @@ def _drain() -> None:
     closes would see a reset and never the answer."""
     if not request.environ.get("wsgi.input_terminated"):
         return  # Flask's own server: to read past the body would block
+    _limit_silence(_DRAIN_SILENCE_S)
     stream = request.environ["wsgi.input"]
     left, ends_s = _DRAIN_BYTES, time.monotonic() + _DRAIN_S
     try:
@@ -108,8 +141,10 @@ def _drain() -> None:
             if not chunk:
                 return
             left -= len(chunk)
-    except OSError:
-        return  # the client is gone
+    except (OSError, ParseException):
+        return  # the client is gone, silent, or sends nonsense
+    finally:
+        _limit_silence(SILENCE_LIMIT_S)
 
 
 def _on_bug(error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Response, current_app, g, make_response, render_template, request
 
 from app import __version__
 from app.errors import AppError, BadRequest
@@ -18,6 +18,8 @@ web_blueprint = Blueprint("web", __name__)
 
 SAMPLE_CREDIT = "Photo: Rachel Michetti, Pikolo Espresso Bar (CC0)"
 ACCEPTED_TYPES = "image/jpeg,image/png,image/webp"
+# The page holds the picture twice as base64, and the whole of it is text, then bytes.
+PAGE_COPIES = 8
 EMPTY_FORM = {"background": TRANSPARENT, "background_color": "#ffffff", "format": "png"}
 
 
@@ -41,6 +43,7 @@ def cut_out_by_form() -> Response:
         color = form["background_color"] if form["background"] == "color" else TRANSPARENT
         options = read_options({"background_color": color, "format": form["format"]})
         cutout = service.cut_out(data, options)
+        g.holding.add(PAGE_COPIES * len(cutout.image))
     except AppError as error:
         return page_with_error(error.status, error.code, error.message, form=form)
     stem = PurePath(upload.filename or "photo").stem if upload else "photo"

@@ -1,4 +1,4 @@
-"""Who may work now, who waits, and who is sent away: slots, a bounded queue and a deadline."""
+"""Who may work now, who waits, and who is sent away: slots, a bounded queue, a memory budget and a deadline."""
 
 from __future__ import annotations
 
@@ -61,3 +61,50 @@ class Admission:
         """Give the slot to the next in the queue."""
         self._slots.release()
         self._places.release()
+
+
+class MemoryBudget:
+    """Bytes that all requests may hold at once: their uploads, their working copies, their unsent results."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self.total_bytes = total_bytes
+        self._lock = threading.Lock()
+        self._held_bytes = 0
+
+    def holding(self) -> Holding:
+        """Return an empty share for one request."""
+        return Holding(self)
+
+    def take(self, size_bytes: int) -> None:
+        """Hold more bytes; `give` must follow.
+
+        Raises:
+            Busy: they would not fit beside what is held already.
+        """
+        with self._lock:
+            if self._held_bytes + size_bytes > self.total_bytes:
+                raise Busy("The server's memory is in use by other photos. Please try again.", retry_after_s=3)
+            self._held_bytes += size_bytes
+
+    def give(self, size_bytes: int) -> None:
+        """Hold so many bytes less."""
+        with self._lock:
+            self._held_bytes -= size_bytes
+
+
+class Holding:
+    """One request's share of the budget; `release` gives all of it back, once."""
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
+        self._size_bytes = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Hold more bytes for this request. Raises Busy as `MemoryBudget.take` does."""
+        self._budget.take(size_bytes)
+        self._size_bytes += size_bytes
+
+    def release(self) -> None:
+        """Give everything back."""
+        size_bytes, self._size_bytes = self._size_bytes, 0
+        self._budget.give(size_bytes)

@@ -138,7 +138,7 @@ def _only_one(lock_path: Path) -> Iterator[None]:
 
 
 def _reason(fault: OSError) -> str:
-    return fault.strerror or type(fault).__name__
+    return fault.strerror or f"{type(fault).__name__}: {fault}"
 
 
 def optimized_path(source: Path, settings: Settings | None = None) -> Path:
@@ -161,9 +161,13 @@ def optimize(source: Path, settings: Settings) -> Path | None:
 
     It is made in a process of its own, so that the `onnx` package never enters this one.
     """
-    target = optimized_path(source, settings)
-    if target.is_file():
-        return target
+    try:
+        target = optimized_path(source, settings)
+        if target.is_file():
+            return target
+    except (OSError, RuntimeError) as fault:  # a file that cannot be read, a user without a home
+        log.warning("the published model is served as it is, for it could not be rewritten: %s", fault)
+        return None
     command = [sys.executable, str(_OPTIMIZER), "--source", str(source), "--output", str(target), "--quiet"]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ BALANCED = TIERS[DEFAULT_TIER]
 
 # What one inference takes on top of what is resident (scripts/optimize_models.py measures 80 and 270); with less
 # left than this, starting one would get the process killed.
-INFERENCE_MB = {"rewritten": 110, "published": 300}
+INFERENCE_MB = {"rewritten": 95, "published": 300}
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
 RETRY_AFTER_S = 60.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
@@ -148,10 +148,12 @@ class ModelManager:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
-        self._failures: dict[str, tuple[float, ModelUnavailable]] = {}
+        # Reasons, not exceptions: one that is raised again holds on to every photo on its way.
+        self._failures: dict[str, tuple[float, str]] = {}
         self._downloads: dict[str, Future[Path]] = {}
         self._downloads_lock = threading.Lock()
-        self._told: set[str] = set()
+        self._waited_for: set[str] = set()
+        self._told_forced = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -166,12 +168,13 @@ class ModelManager:
     def served_name(self, name: str | None = None) -> str:
         """The model that a request for `name` gets: on a constrained host u2netp, whatever is asked."""
         asked = name or self.settings.model_name
-        if self.host.constrained and asked != TINY_MODEL:
-            self._tell_once(
-                f"the model {asked} was asked for; {TINY_MODEL} is served, for {self.host.constrained_because}"
-            )
-            return TINY_MODEL
-        return asked
+        if not self.host.constrained or asked == TINY_MODEL:
+            return asked
+        if not self._told_forced:
+            self._told_forced = True
+            because = self.host.constrained_because
+            log.warning("the model %s was asked for; %s is served to all, for %s", asked[:50], TINY_MODEL, because)
+        return TINY_MODEL
 
     def get_session(
         self, name: str | None = None, *, may_download: bool = True, wait_s: float | None = None
@@ -183,7 +186,7 @@ class ModelManager:
         the work then goes on for the next caller.
 
         Raises:
-            BadRequest: no such model.
+            BadRequest: a model was named that is not installed and may not be downloaded.
             ModelUnavailable: the session cannot be had; `detail` says why. Remembered for a minute.
         """
         if self._pid != os.getpid():
@@ -191,16 +194,23 @@ class ModelManager:
         served = self.served_name(name)
         if served in self._sessions:
             return self._sessions[served]
-        failed_s, failure = self._failures.get(served, (float("-inf"), None))
-        if failure is not None and time.monotonic() - failed_s < RETRY_AFTER_S:
-            raise failure
+        failed_s, reason = self._failures.get(served, (float("-inf"), ""))
+        if time.monotonic() - failed_s < RETRY_AFTER_S:
+            raise ModelUnavailable(reason)
         try:
             return self._make(served, may_download and self.settings.auto_download, wait_s)
         except _NotYet:
             raise
         except ModelUnavailable as fault:
-            self._failures[served] = (time.monotonic(), fault)
+            self._remember(served, fault.detail)
             raise
+        except (OSError, RuntimeError) as fault:  # a folder that cannot be read, a user without a home
+            reason = f"The files of the model {served} cannot be reached: {fault}"
+            self._remember(served, reason)
+            raise ModelUnavailable(reason) from fault
+
+    def _remember(self, name: str, reason: str) -> None:
+        self._failures[name] = (time.monotonic(), reason)
 
     def _make(self, name: str, may_download: bool, wait_s: float | None) -> Session:
         source = self._usable_source(may_download, wait_s) if name == TINY_MODEL else None
@@ -227,13 +237,17 @@ class ModelManager:
     def _load_tiny(self, source: Path) -> Session:
         started_s = time.perf_counter()
         memory.tune_allocator()
-        rewritten = model_files.optimize(source, self.settings)
         session: Session | None = None
-        if rewritten is not None:
+        for _ in range(2):
+            rewritten = model_files.optimize(source, self.settings)
+            if rewritten is None:
+                break
             try:
                 session = self._open(rewritten, rewritten=True)
-            except ModelUnavailable as fault:
-                log.warning("the published model is served as it is: %s", fault)
+                break
+            except ModelUnavailable as fault:  # damaged on its disk: made anew, once
+                log.warning("the rewritten model is dropped: %s", fault)
+                rewritten.unlink(missing_ok=True)
         session = session or self._open(source, rewritten=False)
         log.info("loaded the model from %s in %.2f s", source, time.perf_counter() - started_s)
         return session
@@ -263,7 +277,7 @@ class ModelManager:
     def _download(self, name: str, wait_s: float | None) -> Path:
         """Wait for the one download of this process, started here if none is under way.
 
-        After a failed download nobody with a time limit waits again: the next tries go on in the background.
+        Who has a time limit waits only if nobody did so in vain before: a host without network answers at once.
         """
         with self._downloads_lock:
             future = self._downloads.get(name)
@@ -272,20 +286,25 @@ class ModelManager:
                 threading.Thread(
                     target=self._run_download, args=(name, future), name="model-download", daemon=True
                 ).start()
-        if wait_s is not None and name in self._failures:
+        if wait_s is not None and name in self._waited_for:
             wait_s = 0
         try:
             return future.result(timeout=wait_s)
+        except ModelUnavailable as fault:  # the thread's own exception would be shared by all who wait
+            raise ModelUnavailable(fault.detail) from None
         except FutureTimeout:
+            self._waited_for.add(name)
             raise _NotYet(f"The model {name} is still being downloaded.") from None
 
     def _run_download(self, name: str, future: Future[Path]) -> None:
         try:
             path = model_files.download(PUBLISHED[name], self.settings)
             self._failures.pop(name, None)
+            self._waited_for.discard(name)
             future.set_result(path)
         except ModelUnavailable as fault:
-            self._failures[name] = (time.monotonic(), fault)
+            self._waited_for.add(name)
+            self._remember(name, fault.detail)
             future.set_exception(fault)
         finally:
             with self._downloads_lock:
@@ -294,17 +313,19 @@ class ModelManager:
                 future.set_exception(ModelUnavailable(f"The download of {name} ended unexpectedly."))
 
     def _load_rembg(self, name: str, may_download: bool) -> Session:
-        rembg = _import_or_unavailable("rembg")
-        known = [known for known in rembg.sessions.sessions_names if known not in _NOT_SERVED]
-        if name not in known:
-            raise BadRequest(
-                f"There is no model {name!r}. Known are: {', '.join(sorted(known))}.", code="unknown_model"
-            )
-        if not may_download and model_files.find_model(name, self.settings) is None:
+        # Looked for first: importing rembg takes seconds, and half a minute the first time.
+        installed = model_files.find_model(name, self.settings) is not None
+        if not installed and not may_download:
+            if name == self.settings.model_name:
+                raise ModelUnavailable(f"MODEL_NAME is {name}, and no file of it is installed.")
             raise BadRequest(
                 f"The model {name!r} is not installed on this server. Leave the field out to use its own.",
                 code="model_not_installed",
             )
+        rembg = _import_or_unavailable("rembg")
+        known = [known for known in rembg.sessions.sessions_names if known not in _NOT_SERVED]
+        if name not in known:
+            raise ModelUnavailable(f"There is no model {name!r}. Known are: {', '.join(sorted(known))}.")
         ort = _import_or_unavailable("onnxruntime")
         faults: tuple[type[Exception], ...] = (OSError, *_onnxruntime_faults(ort))
         threads = self.settings.omp_num_threads or self.host.cpu_count
@@ -313,11 +334,6 @@ class ModelManager:
         except faults as fault:
             raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
         return RembgSession(made, name=name)
-
-    def _tell_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
-            log.warning(message)
 
 
 def _import_or_unavailable(package: str) -> Any:

@@ -24,7 +24,7 @@ from app.imaging.color import RGB, parse_color
 from app.imaging.decode import Probe
 from app.metrics import StageTimings
 from app.services import bg_changer, memory, opencv_fallback
-from app.services.admission import Admission, Deadline
+from app.services.admission import Admission, Deadline, MemoryBudget
 from app.services.model_manager import ModelManager, model_manager
 from app.services.quality import DEFAULT_TIER, TIERS
 
@@ -32,11 +32,10 @@ log = logging.getLogger(__name__)
 
 # How long a photo waits for a model that is being downloaded or loaded before it is cut out without.
 MODEL_WAIT_S = 8.0
-# What a pixel of the photo takes at the worst moment: colours 3, alpha 1, composed 4, as the encoder wants it 4.
-BYTES_PER_PIXEL = 12
-# A host in the smallest of boxes still works on photos up to this, by letting the kernel drop file cache.
-ALWAYS_WORKED_ON_MEGAPIXELS = 2.0
-
+# What the program holds with its model loaded, gunicorn's master and the kernel's buffers counted in: 120 measured.
+RESIDENT_MB = 140
+# Even the smallest box works on photos, of some megapixels.
+LEAST_BUDGET_MB = 40
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -83,7 +82,10 @@ class TinyU2NetService:
     def __init__(self, settings: Settings | None = None, models: ModelManager | None = None) -> None:
         self._given_settings = settings
         self.models = models or model_manager
+        self._gates_lock = threading.Lock()
+        self._made_gates: tuple[Admission, MemoryBudget] | None = None
         self._warm_up_lock = threading.Lock()
+        self._warm_up_thread: threading.Thread | None = None
         self._warm_up_begun = False
         self._warm_method: str | None = None
         self._told_fallback_reason = ""
@@ -93,12 +95,28 @@ class TinyU2NetService:
         """The settings given, else those of the environment, read on first use."""
         return self._given_settings or config.current()
 
-    @cached_property
+    @property
     def admission(self) -> Admission:
         """Slots and queue: one slot on a constrained host."""
-        host = self.models.host
-        slots = self.settings.concurrency or (1 if host.constrained else host.cpu_count)
-        return Admission(slots=slots, queue_size=self.settings.queue_size)
+        return self._gates[0]
+
+    @property
+    def budget(self) -> MemoryBudget:
+        """The bytes that requests may hold together: the host's limit less what the program itself needs."""
+        return self._gates[1]
+
+    @property
+    def _gates(self) -> tuple[Admission, MemoryBudget]:
+        with self._gates_lock:  # two threads must not make two
+            if self._made_gates is None:
+                host = self.models.host
+                slots = self.settings.concurrency or (1 if host.constrained else host.cpu_count)
+                budget_mb = max(host.memory_limit_mb - RESIDENT_MB, LEAST_BUDGET_MB)
+                self._made_gates = (
+                    Admission(slots=slots, queue_size=self.settings.queue_size),
+                    MemoryBudget(budget_mb * MIB),
+                )
+            return self._made_gates
 
     def cut_out(self, data: bytes, options: CutoutOptions | None = None, *, deadline: Deadline | None = None) -> Cutout:
         """Cut the subject out of the bytes of a photo; the way of design §3.
@@ -116,14 +134,16 @@ class TinyU2NetService:
         if not data:
             raise BadRequest("The photo is empty: no bytes came.", code="empty_file")
         with timings.span("probe"):
-            probe = decode.probe(data)
-            self._check_pixels(probe, options)
+            working_bytes = self._working_bytes(decode.probe(data), options)
         with timings.span("queue"):
             self.admission.enter(deadline)
+        working = self.budget.holding()
         try:
+            working.add(working_bytes)
             return self._cut_out_admitted(data, options, deadline, timings)
         finally:
             memory.give_back()  # first: the next photo starts with what this one leaves
+            working.release()
             self.admission.leave()
 
     def _cut_out_admitted(
@@ -168,7 +188,7 @@ class TinyU2NetService:
         try:
             session = self.models.get_session(
                 options.model,
-                may_download=options.model in (None, self.settings.model_name),
+                may_download=options.model is None,
                 wait_s=min(MODEL_WAIT_S, deadline.remaining_s() / 2),
             )
             resize = options.resize or self.settings.resize_mode
@@ -183,24 +203,26 @@ class TinyU2NetService:
             self._told_fallback_reason = fault.detail
             log.warning("photos are cut out by OpenCV, for the network cannot be had: %s", fault.detail)
 
-    def _check_pixels(self, probe: Probe, options: CutoutOptions) -> None:
+    def _working_bytes(self, probe: Probe, options: CutoutOptions) -> int:
+        """Estimate what work on a photo takes; refuse one that can never fit, before a pixel is decoded."""
+        output = encode.FORMATS[options.format]
+        bytes_per_pixel = max(probe.bytes_per_pixel, output.bytes_per_pixel)
         megapixels = probe.width * probe.height / 1e6
-        host = self.models.host
-        # Half of the limit: the other half holds the program, the model and its inference.
-        fits = max(ALWAYS_WORKED_ON_MEGAPIXELS, host.memory_limit_mb / 2 * MIB / BYTES_PER_PIXEL / 1e6)
-        most = min(self.settings.max_megapixels, fits)
+        most = min(self.settings.max_megapixels, self.budget.total_bytes / bytes_per_pixel / 1e6)
         if megapixels > most:
             raise UnreadableImage(
-                f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; "
-                f"this server works on up to {most:.3g}. Please send a smaller one.",
+                f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; from "
+                f"{probe.format} to {output.name} this server works on up to {most:.3g}. Please send a smaller one.",
                 code="too_many_pixels",
             )
-        longest = encode.LONGEST_PX.get(options.format)
-        if longest and max(probe.width, probe.height) > longest:
+        longest = encode.LONGEST_PX[options.format]
+        if max(probe.width, probe.height) > longest:
             raise BadRequest(
-                f"A {options.format} file cannot be longer than {longest} pixels. Please ask for png.",
+                f"A {output.name} file cannot be longer than {longest} pixels. Please send a smaller photo, or ask "
+                "for another format.",
                 code="invalid_format",
             )
+        return probe.width * probe.height * bytes_per_pixel
 
     def remove_background(self, input_path: str | os.PathLike[str], output_path: str | os.PathLike[str]) -> bool:
         """Cut the subject out of a file into another; its suffix decides the format.
@@ -272,16 +294,23 @@ class TinyU2NetService:
             )
         except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
             log.info("the warm-up gave way: %s", fault)
+        finally:
             with self._warm_up_lock:
-                self._warm_up_begun = False
+                self._warm_up_begun = self._warm_method is not None
 
     def start_warm_up(self) -> None:
-        """Warm up in a thread of its own, once per process."""
+        """Warm up in a thread of its own, once per process; again only if it failed."""
         with self._warm_up_lock:
             if self._warm_up_begun:
                 return
             self._warm_up_begun = True
-        threading.Thread(target=self.warm_up, name="warm-up", daemon=True).start()
+            self._warm_up_thread = threading.Thread(target=self.warm_up, name="warm-up", daemon=True)
+            self._warm_up_thread.start()
+
+    def finish_warm_up(self, limit_s: float) -> None:
+        """Wait for a warm-up that is under way: a process must not end in the middle of an inference."""
+        if self._warm_up_thread is not None:
+            self._warm_up_thread.join(limit_s)
 
     @property
     def warm_method(self) -> str | None:

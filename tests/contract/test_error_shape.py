@@ -39,6 +39,12 @@ CASES = {
     "an empty file": (photo(b""), 400, "missing_file", "field 'file'"),
     "the photo under another name": (photo(GOOD, field="photo"), 400, "unknown_field", "'file'"),
     "two photos": (form(file=[(io.BytesIO(GOOD), "a"), (io.BytesIO(GOOD), "b")]), 400, "multiple_files", "one in"),
+    "a photo sent as text": (form(file="photo.jpg"), 400, "missing_file", "as a file"),
+    "a second file under another name": (
+        form(file=(io.BytesIO(GOOD), "a"), mask=(io.BytesIO(GOOD), "b")),
+        *(400, "unknown_field", "'mask'"),
+    ),
+    "a name that is no model's": (photo(GOOD, model="../../etc\nFAKE"), 400, "invalid_model", "letters"),
     "text named .jpg": (photo(b"this is no photo"), 415, "unsupported_format", "JPEG, PNG or WebP"),
     "a GIF": (photo(encoded(picture(), "GIF")), 415, "unsupported_format", "JPEG, PNG or WebP"),
     "an SVG": (photo(SVG, "a.svg"), 415, "unsupported_format", "JPEG, PNG or WebP"),
@@ -57,7 +63,8 @@ CASES = {
     "an unknown resize": (photo(GOOD, resize="stretch"), 400, "invalid_resize", "static"),
     "an unknown field": (photo(GOOD, backgroundcolour="red"), 400, "unknown_field", "background_color"),
     "an unknown option in the address": (raw(GOOD, query_string="hue=red"), 400, "unknown_field", "background_color"),
-    "a webp that is too long": (photo(encoded(picture(17000, 1)), format="webp"), 400, "invalid_format", "png"),
+    "a webp that is too long": (photo(encoded(picture(17000, 1)), format="webp"), 400, "invalid_format", "another"),
+    "a photo that is too long for any file": (photo(encoded(picture(1_100_000, 1))), 400, "invalid_format", "smaller"),
     "no such path": (lambda client: client.get("/api/nothing"), 404, "not_found", ""),
     "a wrong method": (lambda client: client.get(PATH), 405, "method_not_allowed", ""),
 }  # fmt: skip

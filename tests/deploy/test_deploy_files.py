@@ -95,6 +95,7 @@ def test_one_worker_of_threads_without_preload(gunicorn_conf: Any) -> None:
 def test_herokus_own_count_of_workers_is_ignored_and_a_persons_is_kept(gunicorn_conf: Any) -> None:
     assert gunicorn_conf(WEB_CONCURRENCY="2", WEB_CONCURRENCY_SET_BY="heroku/python")["workers"] == 1
     assert gunicorn_conf(WEB_CONCURRENCY="2")["workers"] == 2
+    assert gunicorn_conf(WEB_CONCURRENCY="0")["workers"] == 1
 
 
 def test_a_hosts_port_is_listened_on_at_every_address(gunicorn_conf: Any) -> None:

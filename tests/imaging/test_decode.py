@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -104,3 +106,19 @@ def test_a_phone_jpeg_with_a_second_picture_inside_is_a_jpeg() -> None:
     data = buffer.getvalue()
     assert decode.probe(data).format == "JPEG"
     assert decode.decode(data).rgb.shape == (40, 60, 3)
+
+
+def test_a_palette_without_colours_is_called_damaged() -> None:
+    header = struct.pack(">IIBBBBB", 8, 8, 8, 3, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(72))), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    with pytest.raises(UnreadableImage):
+        decode.probe(data)
+        decode.decode(data)
+
+
+def test_sound_in_the_container_of_webp_is_no_damaged_webp() -> None:
+    with pytest.raises(UnsupportedFormat):
+        decode.probe(b"RIFF\x24\0\0\0WAVEfmt " + bytes(40))

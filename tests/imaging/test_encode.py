@@ -12,21 +12,21 @@ from tests.support import opened, picture
 def test_a_png_comes_back_pixel_by_pixel() -> None:
     rgba = np.asarray(picture(61, 43, "RGBA")).copy()
     rgba[:, :, 3] = np.arange(61)
-    image = opened(encode.encode(rgba, "png"))
+    image = opened(encode.encode(rgba.copy(), "png"))
     assert (image.format, image.mode) == ("PNG", "RGBA")
     assert np.array_equal(np.asarray(image), rgba)
 
 
 def test_an_opaque_png_has_no_alpha() -> None:
     rgb = np.asarray(picture())
-    image = opened(encode.encode(rgb, "png"))
+    image = opened(encode.encode(rgb.copy(), "png"))
     assert image.mode == "RGB"
     assert np.array_equal(np.asarray(image), rgb)
 
 
 def test_a_jpeg_has_no_alpha_and_the_right_colours() -> None:
     rgb = np.asarray(picture(160, 120))
-    image = opened(encode.encode(rgb, "jpeg"))
+    image = opened(encode.encode(rgb.copy(), "jpeg"))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert np.abs(np.asarray(image, np.int16) - rgb).mean() < 4
 

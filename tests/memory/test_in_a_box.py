@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
+from PIL import Image
 
 from scripts import load
 from scripts.box import Box, BoxUnavailable, Server, boxed_server
+from tests.support import encoded
 
 REQUIRE_BOX = "TINYCUT_REQUIRE_MODEL"
 
@@ -63,6 +67,59 @@ def test_in_128_mb_opencv_serves_instead_of_a_kill(
         tally = load.send(server, small, count=len(small), clients=1)
         assert box.kills == 0
         assert tally.methods == {"opencv": len(small)}
+
+
+def test_without_the_network_memory_stays_level_too(photos: list[Path], tmp_path: Path) -> None:
+    large = [photo for photo in photos if photo.name == "bike.jpg"]
+    offline = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
+    with server_in(512, offline, tmp_path / "log") as (box, server):
+        (first, after_tenth_mb), (rest, after_last_mb) = load.levels(server, large, count=40, clients=2)
+        assert box.kills == 0
+        assert first.methods + rest.methods == {"opencv": 40}
+        assert abs(after_last_mb - after_tenth_mb) < 20
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("answer_format", ["png", "webp"])
+def test_the_largest_photo_that_is_taken_fits_and_a_larger_one_is_refused(
+    model_env: dict[str, str], tmp_path: Path, file_format: str, answer_format: str
+) -> None:
+    with server_in(400, model_env, tmp_path / "log") as (box, server):
+        url = f"{server.url}/api/remove-background?format={answer_format}"
+        too_large = requests.post(url, data=flat_photo(30.0, file_format), timeout=60)
+        assert too_large.status_code == 422
+        message = too_large.json()["error"]["message"]
+        most = float(message.split("works on up to ")[1].split(" ")[0].rstrip("."))
+        answer = requests.post(
+            url, data=flat_photo(most * 0.98, file_format), headers={"Accept": "image/*"}, timeout=60
+        )
+        assert answer.status_code == 200
+        assert box.kills == 0
+
+
+def test_clients_that_never_take_their_answers_cost_no_more_than_the_limit(
+    photos: list[Path], model_env: dict[str, str], tmp_path: Path
+) -> None:
+    photo = next(photo for photo in photos if photo.name == "bike.jpg").read_bytes()
+    head = f"POST /api/remove-background HTTP/1.1\r\nHost: x\r\nContent-Length: {len(photo)}\r\n\r\n".encode()
+    with server_in(256, model_env, tmp_path / "log") as (box, server):
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
+        try:
+            for connection in silent:
+                connection.sendall(head + photo)
+            for _ in range(3):
+                load.send(server, photos[:1], count=1, clients=1)
+        finally:
+            for connection in silent:
+                connection.close()
+        assert box.kills == 0
+
+
+def flat_photo(megapixels: float, file_format: str) -> bytes:
+    """A photo of a slope, 3:2."""
+    height = round((megapixels * 1e6 / 1.5) ** 0.5)
+    slope = Image.linear_gradient("L").resize((round(1.5 * height), height)).convert("RGB")
+    return encoded(slope, file_format, **({"quality": 60, "method": 0} if file_format == "WEBP" else {}))
 
 
 @pytest.mark.skipif(REQUIRE_BOX not in os.environ, reason="only where the real parts are required")

@@ -8,9 +8,13 @@ import re
 
 import numpy as np
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.config import Settings
+from app.errors import Busy
+from app.services.admission import Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.support import FakeModels, encoded, opened, picture
 
@@ -186,10 +190,9 @@ def test_every_answer_has_a_request_id_and_a_sound_one_of_the_client_is_kept(cli
     assert client.get("/health", headers={"X-Request-ID": "a b<c>"}).headers["X-Request-ID"] != "a b<c>"
 
 
-def test_a_full_server_says_429_and_when_to_come_back(client: FlaskClient, service: TinyU2NetService) -> None:
-    from app.services.admission import Admission, Deadline
-
-    service.__dict__["admission"] = Admission(slots=1, queue_size=0)
+def test_a_full_server_says_429_and_when_to_come_back(app: Flask, client: FlaskClient, models: FakeModels) -> None:
+    service = TinyU2NetService(Settings(queue_size=0), models)  # type: ignore[arg-type]
+    app.extensions["tinycut"] = service
     service.admission.enter(Deadline(60))
     answer = post(client)
     assert answer.status_code == 429
@@ -197,6 +200,29 @@ def test_a_full_server_says_429_and_when_to_come_back(client: FlaskClient, servi
     assert answer.get_json()["error"]["code"] == "busy"
     service.admission.leave()
     assert post(client).status_code == 200
+
+
+def test_memory_that_others_hold_is_never_taken_twice(client: FlaskClient, service: TinyU2NetService) -> None:
+    others = service.budget.holding()
+    others.add(service.budget.total_bytes - 1000)
+    answer = post(client)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    others.release()
+    answer.close()
+    for _ in range(3):
+        with post(client) as answer:
+            assert answer.status_code == 200
+    others.add(service.budget.total_bytes)  # everything was given back
+    others.release()
+
+
+def test_a_result_is_held_until_the_client_has_it(client: FlaskClient, service: TinyU2NetService) -> None:
+    answer = client.post(PATH, data=PNG, buffered=False)
+    with pytest.raises(Busy):
+        service.budget.holding().add(service.budget.total_bytes)
+    answer.close()
+    service.budget.holding().add(service.budget.total_bytes)
 
 
 def test_a_photo_that_is_late_says_503_and_the_next_one_works(

@@ -34,7 +34,7 @@ def test_health_answers_while_a_photo_is_worked_on(
     at_work, may_end = threading.Event(), threading.Event()
     infer = models.session.infer
 
-    def slow(rgb: np.ndarray) -> np.ndarray:
+    def slow(rgb: np.ndarray, **_how: object) -> np.ndarray:
         at_work.set()
         may_end.wait(60)
         return infer(rgb)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,41 @@ def test_refusals_on_other_paths_reach_a_client_that_is_still_sending(server: Se
     for path, status in (("/api/nothing", 404), ("/health", 405)):
         answer = requests.post(server.url + path, data=io.BytesIO(bytes(8 * MIB)), timeout=60)
         assert answer.status_code == status
+
+
+def raw_answer(server: Server, sent: bytes, *, wait_s: float = 60) -> bytes:
+    """Send bytes as they are and return the first bytes of the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=wait_s) as connection:
+        connection.sendall(sent)
+        return connection.recv(64)
+
+
+def test_a_body_of_nonsense_chunks_is_the_clients_fault(server: Server) -> None:
+    head = b"POST /api/remove-background HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert raw_answer(server, head + b"zz\r\nabc\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_many_clients_that_never_finish_their_bodies_do_not_silence_health(server: Server) -> None:
+    head = b"POST /api/remove-background HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"
+    unfinished = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
+    try:
+        for connection in unfinished:
+            connection.sendall(head)
+        assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+    finally:
+        for connection in unfinished:
+            connection.close()
+
+
+def test_a_refusal_does_not_wait_for_a_body_that_never_comes(server: Server) -> None:
+    sent = b"POST /nothing HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nContent-Length: 10\r\n\r\n"
+    assert raw_answer(server, sent).startswith(b"HTTP/1.1 404")
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(server: Server) -> None:
+    requests.get(f"{server.url}/%0aFAKE-LINE", timeout=5)
+    assert server.log is not None
+    assert not [line for line in server.log.read_text().splitlines() if line.startswith("FAKE-LINE")]
 
 
 def test_the_server_ends_cleanly_when_it_is_told_to(tmp_path: Path) -> None:

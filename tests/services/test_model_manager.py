@@ -126,13 +126,15 @@ def test_a_damaged_file_whose_checksum_nobody_asked_for_is_unavailable_not_a_cra
         ModelManager(unchecked, SMALL).get_session()
 
 
-def test_a_damaged_rewritten_file_gives_way_to_the_published_one(tmp_path: Path, settings: Settings) -> None:
+def test_a_damaged_rewritten_file_is_made_anew(tmp_path: Path, settings: Settings) -> None:
     source = model_files.find_model("u2netp", settings)
     assert source is not None
     shutil.copy(source, tmp_path / "u2netp.onnx")
     copied = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
-    model_files.optimized_path(tmp_path / "u2netp.onnx", copied).write_bytes(b"damaged")
+    rewritten = model_files.optimized_path(tmp_path / "u2netp.onnx", copied)
+    rewritten.write_bytes(b"damaged")
     assert ModelManager(copied, BIG).get_session().infer(PHOTO).max() == pytest.approx(1)
+    assert rewritten.stat().st_size > 4_000_000
 
 
 def test_too_little_memory_is_told_before_it_is_tried(settings: Settings) -> None:
@@ -243,7 +245,45 @@ def test_a_request_never_downloads_a_model_that_it_names(tmp_path: Path) -> None
     with pytest.raises(BadRequest) as caught:
         manager.get_session("u2net", may_download=False)
     assert caught.value.code == "model_not_installed"
-    with pytest.raises(BadRequest) as caught:
-        manager.get_session("no-such-model", may_download=False)
-    assert caught.value.code == "unknown_model"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["u2net", "no-such-model"])
+def test_a_served_model_that_cannot_be_had_is_no_fault_of_the_client(tmp_path: Path, name: str) -> None:
+    manager = ModelManager(Settings(u2net_home=str(tmp_path), model_name=name, auto_download=False), BIG)
+    with pytest.raises(ModelUnavailable, match=name):
+        manager.get_session()
+
+
+def test_a_name_that_nobody_knows_is_told_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="isnet-general-use"):
+        ModelManager(Settings(u2net_home=str(tmp_path)), BIG).get_session("no-such-model")
+
+
+def test_a_remembered_failure_holds_on_to_nothing_of_those_who_met_it(empty: Settings) -> None:
+    manager = ModelManager(empty, SMALL)
+    faults = []
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable) as caught:
+            manager.get_session()
+        faults.append(caught.value)
+    assert len(set(map(id, faults))) == 3
+
+
+def test_a_home_that_cannot_be_found_or_read_is_unavailable_not_a_crash(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "expanduser", no_home)
+        with pytest.raises(ModelUnavailable, match="home directory"):
+            ModelManager(Settings(u2net_home="~/x", auto_download=False), SMALL).get_session()
+
+    def forbidden(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    with pytest.raises(ModelUnavailable, match="Permission denied"):
+        ModelManager(settings, SMALL).get_session()
