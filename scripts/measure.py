@@ -1,6 +1,7 @@
 """Print what the README claims, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, box, level, start, bad-input, pixels, modules. Without any: all of them. Each prints a Markdown table.
+Parts: parity, fallback, box, level, start, bad-input, pixels, modules. Without any: all of them. Each prints a
+Markdown table.
 Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
 """
 

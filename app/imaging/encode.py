@@ -23,7 +23,7 @@ class OutputFormat:
 FORMATS = {
     "png": OutputFormat("png", "image/png", ".png", has_alpha=True, bytes_per_pixel=11),
     "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", has_alpha=False, bytes_per_pixel=11),
-    "webp": OutputFormat("webp", "image/webp", ".webp", has_alpha=True, bytes_per_pixel=28),
+    "webp": OutputFormat("webp", "image/webp", ".webp", has_alpha=True, bytes_per_pixel=26),
 }
 FORMAT_ALIASES = {"jpg": "jpeg"}
 
