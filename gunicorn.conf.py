@@ -4,6 +4,8 @@ Names here are gunicorn's settings: anything else starts with an underscore.
 """
 
 import os as _os
+import socket as _socket
+import struct as _struct
 
 from gunicorn import glogging as _glogging
 
@@ -37,6 +39,7 @@ threads = _slots + _settings.queue_size + 24
 
 # onnxruntime's sessions do not survive a fork: each worker makes its own.
 preload_app = False
+_HEADERS_SILENCE_S = 10
 timeout = 60  # a worker that does not even beat its heart; a request's own limit is DEADLINE_S
 graceful_timeout = 25
 keepalive = 5
@@ -75,7 +78,14 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Load and warm the model in the background: the port is bound already."""
+    """Load and warm the model in the background: the port is bound already.
+
+    A client that falls silent in its headers is given up: connections inherit this of the listener (Linux). Once a
+    request is read, routes/handlers.py sets its own limit.
+    """
+    for listener in worker.sockets:
+        limit = _struct.pack("ll", _HEADERS_SILENCE_S, 0)
+        listener.sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, limit)
     worker.wsgi.extensions["tinycut"].start_warm_up()
 
 

@@ -81,7 +81,11 @@ def _limit_silence(limit_s: float) -> None:
 def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         _drain()
-    response.call_on_close(g.holding.release)
+    holding = g.get("holding")
+    if holding is not None and response.direct_passthrough:
+        holding.release()  # Werkzeug never closes a file that it hands to the server as it is
+    elif holding is not None:
+        response.call_on_close(holding.release)
     response.headers["X-Request-ID"] = request_id()
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -46,7 +46,7 @@ def _named_images(request: Request) -> Iterator[tuple[str, float]]:
 
 def image_reply(cutout: Cutout) -> Response:
     """Answer with the file itself and the facts in headers."""
-    response = Response(_chunks(cutout.image), mimetype=cutout.mimetype)
+    response = Response(in_pieces(cutout.image), mimetype=cutout.mimetype)
     response.content_length = len(cutout.image)
     response.headers.update(
         {
@@ -100,15 +100,15 @@ def data_url(cutout: Cutout) -> str:
 
 def _pieces(head: bytes, image: bytes, tail: bytes) -> Iterator[bytes]:
     yield head
-    for chunk in _chunks(image):
+    for chunk in in_pieces(image):
         yield base64.b64encode(chunk)
     yield tail
 
 
-def _chunks(image: bytes) -> Iterator[bytes]:
-    """Pieces: a slow client has a time limit for each, not for the whole."""
-    for start in range(0, len(image), _CHUNK_BYTES):
-        yield image[start : start + _CHUNK_BYTES]
+def in_pieces(body: bytes) -> Iterator[bytes]:
+    """Cut a body up: a slow client has a time limit for each piece, not for the whole."""
+    for start in range(0, len(body), _CHUNK_BYTES):
+        yield body[start : start + _CHUNK_BYTES]
 
 
 def _with_timings(response: Response, cutout: Cutout) -> Response:

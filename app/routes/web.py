@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from flask import Blueprint, Response, current_app, g, make_response, render_template, request
+from flask import Blueprint, Response, current_app, g, render_template, request
 
 from app import __version__
 from app.errors import AppError, BadRequest
@@ -40,6 +40,7 @@ def cut_out_by_form() -> Response:
         if not data:
             raise BadRequest("Please choose a photo first.", code="missing_file")
         check_upload_size(len(data), service.settings)
+        g.holding.shrink_to(len(data))
         color = form["background_color"] if form["background"] == "color" else TRANSPARENT
         options = read_options({"background_color": color, "format": form["format"]})
         cutout = service.cut_out(data, options)
@@ -84,6 +85,8 @@ def _page(**context: object) -> Response:
             **context,
         },
     )
-    response = make_response(page)
+    text = page.encode()
+    response = Response(replies.in_pieces(text), mimetype="text/html")
+    response.content_length = len(text)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -75,14 +75,14 @@ class MemoryBudget:
         """Return an empty share for one request."""
         return Holding(self)
 
-    def take(self, size_bytes: int) -> None:
-        """Hold more bytes; `give` must follow.
+    def take(self, size_bytes: int, *, exists: bool = False) -> None:
+        """Hold more bytes; `give` must follow. What `exists` already is counted, and others find less.
 
         Raises:
             Busy: they would not fit beside what is held already.
         """
         with self._lock:
-            if self._held_bytes + size_bytes > self.total_bytes:
+            if not exists and self._held_bytes + size_bytes > self.total_bytes:
                 raise Busy("The server's memory is in use by other photos. Please try again.", retry_after_s=3)
             self._held_bytes += size_bytes
 
@@ -99,10 +99,16 @@ class Holding:
         self._budget = budget
         self._size_bytes = 0
 
-    def add(self, size_bytes: int) -> None:
+    def add(self, size_bytes: int, *, exists: bool = False) -> None:
         """Hold more bytes for this request. Raises Busy as `MemoryBudget.take` does."""
-        self._budget.take(size_bytes)
+        self._budget.take(size_bytes, exists=exists)
         self._size_bytes += size_bytes
+
+    def shrink_to(self, size_bytes: int) -> None:
+        """Hold only so many bytes: less came than was announced."""
+        spare_bytes = max(0, self._size_bytes - size_bytes)
+        self._size_bytes -= spare_bytes
+        self._budget.give(spare_bytes)
 
     def release(self) -> None:
         """Give everything back."""

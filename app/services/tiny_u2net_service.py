@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 MODEL_WAIT_S = 8.0
 # What the program holds with its model loaded, gunicorn's master and the kernel's buffers counted in: 120 measured.
 RESIDENT_MB = 140
+# The upload is held as well, with what stands around it in its form.
+UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
 OPENCV_METHOD = "opencv"
@@ -134,7 +136,7 @@ class TinyU2NetService:
         if not data:
             raise BadRequest("The photo is empty: no bytes came.", code="empty_file")
         with timings.span("probe"):
-            working_bytes = self._working_bytes(decode.probe(data), options)
+            working_bytes = self._working_bytes(decode.probe(data), options, upload_bytes=len(data))
         with timings.span("queue"):
             self.admission.enter(deadline)
         working = self.budget.holding()
@@ -142,9 +144,11 @@ class TinyU2NetService:
             working.add(working_bytes)
             return self._cut_out_admitted(data, options, deadline, timings)
         finally:
-            memory.give_back()  # first: the next photo starts with what this one leaves
-            working.release()
-            self.admission.leave()
+            try:
+                memory.give_back()  # first: the next photo starts with what this one leaves
+            finally:
+                working.release()
+                self.admission.leave()
 
     def _cut_out_admitted(
         self, data: bytes, options: CutoutOptions, deadline: Deadline, timings: StageTimings
@@ -203,12 +207,13 @@ class TinyU2NetService:
             self._told_fallback_reason = fault.detail
             log.warning("photos are cut out by OpenCV, for the network cannot be had: %s", fault.detail)
 
-    def _working_bytes(self, probe: Probe, options: CutoutOptions) -> int:
+    def _working_bytes(self, probe: Probe, options: CutoutOptions, *, upload_bytes: int) -> int:
         """Estimate what work on a photo takes; refuse one that can never fit, before a pixel is decoded."""
         output = encode.FORMATS[options.format]
         bytes_per_pixel = max(probe.bytes_per_pixel, output.bytes_per_pixel)
         megapixels = probe.width * probe.height / 1e6
-        most = min(self.settings.max_megapixels, self.budget.total_bytes / bytes_per_pixel / 1e6)
+        room_bytes = max(0, self.budget.total_bytes - upload_bytes - UPLOAD_SLACK_BYTES)
+        most = min(self.settings.max_megapixels, room_bytes / bytes_per_pixel / 1e6)
         if megapixels > most:
             raise UnreadableImage(
                 f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; from "

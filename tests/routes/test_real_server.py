@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 from collections.abc import Iterator
@@ -97,6 +98,29 @@ def test_many_clients_that_never_finish_their_bodies_do_not_silence_health(serve
 def test_a_refusal_does_not_wait_for_a_body_that_never_comes(server: Server) -> None:
     sent = b"POST /nothing HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nContent-Length: 10\r\n\r\n"
     assert raw_answer(server, sent).startswith(b"HTTP/1.1 404")
+
+
+def test_bodies_sent_to_any_path_are_given_back(server: Server) -> None:
+    for path in ("/static/style.css", "/", "/health", "/nothing", "/api/remove-background"):
+        for _ in range(45):  # of 9 MB each: one leaked holding in each round would fill the budget
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            connection.putrequest("GET", path)
+            connection.putheader("Content-Length", str(9 * MIB))
+            connection.endheaders()
+            connection.close()
+        answer = requests.post(f"{server.url}/api/remove-background", data=GOOD, timeout=60)
+        assert answer.status_code == 200, path
+
+
+def test_many_clients_that_never_finish_their_headers_do_not_silence_health(server: Server) -> None:
+    unfinished = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+    try:
+        for connection in unfinished:
+            connection.sendall(b"G")
+        assert requests.get(f"{server.url}/health", timeout=30).status_code == 200
+    finally:
+        for connection in unfinished:
+            connection.close()
 
 
 def test_a_path_cannot_forge_a_line_of_the_log(server: Server) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from app.errors import Busy, DeadlineExceeded
-from app.services.admission import Admission, Deadline
+from app.services.admission import Admission, Deadline, MemoryBudget
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
@@ -76,3 +76,28 @@ def test_never_more_are_at_work_than_there_are_slots() -> None:
         thread.join(timeout=30)
     assert most[0] <= 2
     assert at_work[0] == 0
+
+
+def test_what_one_request_holds_others_cannot_and_what_it_gives_back_they_can() -> None:
+    budget = MemoryBudget(100)
+    first, second = budget.holding(), budget.holding()
+    first.add(80)
+    with pytest.raises(Busy):
+        second.add(30)
+    first.shrink_to(60)
+    second.add(30)
+    first.release()
+    first.release()  # once more gives nothing more
+    with pytest.raises(Busy):
+        second.add(71)
+    second.add(70)
+
+
+def test_bytes_that_exist_already_are_counted_but_never_refused() -> None:
+    budget = MemoryBudget(100)
+    result = budget.holding()
+    result.add(150, exists=True)
+    with pytest.raises(Busy):
+        budget.holding().add(1)
+    result.release()
+    budget.holding().add(100)
