@@ -101,12 +101,13 @@ def test_a_refusal_does_not_wait_for_a_body_that_never_comes(server: Server) -> 
 
 
 def test_bodies_sent_to_any_path_are_given_back(server: Server) -> None:
-    for path in ("/static/style.css", "/", "/health", "/nothing", "/api/remove-background"):
+    for path in ("/static/style.css", "/", "/health"):
         for _ in range(45):  # of 9 MB each: one leaked holding in each round would fill the budget
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
             connection.putrequest("GET", path)
             connection.putheader("Content-Length", str(9 * MIB))
             connection.endheaders()
+            assert connection.getresponse().status == 200
             connection.close()
         answer = requests.post(f"{server.url}/api/remove-background", data=GOOD, timeout=60)
         assert answer.status_code == 200, path
