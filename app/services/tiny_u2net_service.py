@@ -217,7 +217,7 @@ class TinyU2NetService:
         if megapixels > most:
             raise UnreadableImage(
                 f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; from "
-                f"{probe.format} to {output.name} this server works on up to {most:.3g}. Please send a smaller one.",
+                f"{probe.format} to {output.name.upper()} this server works on up to {most:.3g}. Please send a smaller one.",
                 code="too_many_pixels",
             )
         longest = encode.LONGEST_PX[options.format]
