@@ -216,8 +216,9 @@ class TinyU2NetService:
         most = min(self.settings.max_megapixels, room_bytes / bytes_per_pixel / 1e6)
         if megapixels > most:
             raise UnreadableImage(
-                f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; from "
-                f"{probe.format} to {output.name.upper()} this server works on up to {most:.3g}. Please send a smaller one.",
+                f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; "
+                f"from {probe.format} to {output.name.upper()} this server works on up to {most:.3g}. "
+                "Please send a smaller one.",
                 code="too_many_pixels",
             )
         longest = encode.LONGEST_PX[options.format]
