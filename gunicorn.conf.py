@@ -16,8 +16,7 @@ try:
     _settings = _config.load()
 except _config.ConfigError as _fault:
     raise SystemExit(str(_fault)) from None
-_host = _hosting.detect()
-_slots = _settings.concurrency or (1 if _host.constrained else _host.cpu_count)
+_slots = _config.photos_at_once(_settings, _hosting.detect())
 
 # Every host tells the port; without one this is somebody's own machine.
 bind = [f"0.0.0.0:{_os.environ['PORT']}" if "PORT" in _os.environ else "127.0.0.1:8000"]

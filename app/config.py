@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.hosting import FALSE_WORDS, TRUE_WORDS
+from app.hosting import FALSE_WORDS, TRUE_WORDS, Host
 
 
 class ConfigError(Exception):
@@ -107,6 +107,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 def current() -> Settings:
     """The settings of this process, read from the environment once, on first use."""
     return load()
+
+
+def photos_at_once(settings: Settings, host: Host) -> int:
+    """How many photos are worked on at once: CONCURRENCY, else one on a constrained host, one a processor elsewhere."""
+    return settings.concurrency or (1 if host.constrained else host.cpu_count)
 
 
 def model_homes(settings: Settings) -> tuple[Path, ...]:

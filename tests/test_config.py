@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app import config
+from app.imaging.preprocess import RESIZE_MODES
 
 
 def test_defaults_need_no_reading() -> None:
@@ -27,6 +28,11 @@ def test_every_setting_is_read_from_the_variable_of_its_name() -> None:
     assert settings.model_name == "error"
     assert settings.memory_constrained == "true"
     assert settings.resize_mode == "hybrid"
+
+
+def test_the_setting_and_the_request_know_the_same_resize_modes() -> None:
+    assert set(config.CHOICES["RESIZE_MODE"]) == set(RESIZE_MODES)
+    assert config.Settings().resize_mode == RESIZE_MODES[0]
 
 
 def test_an_empty_variable_means_the_default() -> None:

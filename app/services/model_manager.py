@@ -165,6 +165,10 @@ class ModelManager:
         """The host given, else what is found on first use."""
         return self._given_host or hosting.detect()
 
+    @property
+    def _threads(self) -> int:
+        return self.settings.omp_num_threads or self.host.cpu_count
+
     def served_name(self, name: str | None = None) -> str:
         """The model that a request for `name` gets: on a constrained host u2netp, whatever is asked."""
         asked = name or self.settings.model_name
@@ -253,8 +257,7 @@ class ModelManager:
         return session
 
     def _open(self, path: Path, *, rewritten: bool) -> OnnxSession:
-        threads = self.settings.omp_num_threads or self.host.cpu_count
-        return OnnxSession(path, name=TINY_MODEL, rewritten=rewritten, host=self.host, threads=threads)
+        return OnnxSession(path, name=TINY_MODEL, rewritten=rewritten, host=self.host, threads=self._threads)
 
     def _usable_source(self, may_download: bool, wait_s: float | None) -> Path:
         model = PUBLISHED[TINY_MODEL]
@@ -328,9 +331,8 @@ class ModelManager:
             raise ModelUnavailable(f"There is no model {name!r}. Known are: {', '.join(sorted(known))}.")
         ort = _import_or_unavailable("onnxruntime")
         faults: tuple[type[Exception], ...] = (OSError, *_onnxruntime_faults(ort))
-        threads = self.settings.omp_num_threads or self.host.cpu_count
         try:
-            made = rembg.new_session(name, sess_opts=_session_options(ort, threads, keeps_memory=True))
+            made = rembg.new_session(name, sess_opts=_session_options(ort, self._threads, keeps_memory=True))
         except faults as fault:
             raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
         return RembgSession(made, name=name)

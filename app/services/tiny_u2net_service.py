@@ -112,7 +112,7 @@ class TinyU2NetService:
         with self._gates_lock:  # two threads must not make two
             if self._made_gates is None:
                 host = self.models.host
-                slots = self.settings.concurrency or (1 if host.constrained else host.cpu_count)
+                slots = config.photos_at_once(self.settings, host)
                 budget_mb = max(host.memory_limit_mb - RESIDENT_MB, LEAST_BUDGET_MB)
                 self._made_gates = (
                     Admission(slots=slots, queue_size=self.settings.queue_size),
