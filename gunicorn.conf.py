@@ -1,4 +1,4 @@
-"""How the server runs, on every host; found by gunicorn itself (Procfile: `web: gunicorn wsgi:app`).
+"""How the server runs, on every host; found by gunicorn itself (the Procfile says `gunicorn wsgi:app`).
 
 Names here are gunicorn's settings: anything else starts with an underscore.
 """

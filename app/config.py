@@ -34,6 +34,9 @@ class Settings:
     model_cache_dir: str = _setting(
         "", "Folder of the rewritten model. Empty: beside the model, else ~/.cache/tinycut."
     )
+    precision: str = _setting(
+        "auto", "float, int8 (a network of 8-bit numbers), or auto: what is faster on this machine and finds the same."
+    )
     auto_download: bool = _setting(True, "Download the served model (4.6 MB) when no file of it is found.")
     memory_limit_mb: int = _setting(0, "Memory the app may use, in MB. 0: the least limit found on the host.", least=0)
     memory_constrained: str = _setting(
@@ -75,6 +78,7 @@ SETTINGS: tuple[Setting, ...] = tuple(
 )
 
 CHOICES = {
+    "PRECISION": ("auto", "float", "int8"),
     "RESIZE_MODE": ("dynamic", "static", "hybrid"),
     "LOG_LEVEL": ("debug", "info", "warning", "error"),
     "MEMORY_CONSTRAINED": ("", *TRUE_WORDS, *FALSE_WORDS),

@@ -7,6 +7,7 @@ that tests show it a made-up /proc and /sys.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,18 @@ def detect_platform(environ: Mapping[str, str]) -> str:
         if any(environ.get(marker) for marker in markers):
             return name
     return "local"
+
+
+def processor(root: Path | str = "/") -> str:
+    """Name the kind of processor and what it can do: its model and flags where Linux tells them, else little."""
+    kinds = [platform.machine()]
+    for line in _read_text(Path(root) / "proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "flags", "CPU part", "Features"):
+            kinds.append(value.strip())
+        if not line and len(kinds) > 1:  # the first processor's paragraph ends; the others are alike
+            break
+    return "; ".join(kinds)
 
 
 def cgroup_usage_bytes(cgroup: Path) -> int | None:

@@ -89,7 +89,7 @@ def split_wide_convs(model: ModelProto) -> ModelProto:
     result = _copy(model)
     graph = result.graph
     shapes = _shapes(graph)
-    weights = _constants(graph)
+    weights = read_constants(graph)
     constants: Constants = {}
     nodes: list[NodeProto] = []
     for node in graph.node:
@@ -103,7 +103,7 @@ def split_wide_convs(model: ModelProto) -> ModelProto:
             names = {old: f"{old}.out{start}" for old in node.input[1:]}
             for old, new in names.items():
                 constants[new] = weights[old][start : start + _PART_CHANNELS]
-            nodes.append(_like(node, [node.input[0], *names.values()], f"{out}.out{start}"))
+            nodes.append(like(node, [node.input[0], *names.values()], f"{out}.out{start}"))
         parts = [f"{out}.out{start}" for start in starts]
         nodes.append(helper.make_node("Concat", parts, [out], name=out, axis=1))
     _add_constants(graph, constants)
@@ -115,7 +115,7 @@ def split_concats(model: ModelProto) -> ModelProto:
     result = _copy(model)
     graph = result.graph
     channels = {name: shape[0] for name, shape in _shapes(graph).items()}
-    weights = _constants(graph)
+    weights = read_constants(graph)
     constants: Constants = {}
     parts: dict[str, list[str]] = {}
     made: dict[str, int] = {}
@@ -164,7 +164,7 @@ def order_for_memory(model: ModelProto) -> ModelProto:
         return sum(sizes[name] for name in node.output) - freed
 
     waiting = list(graph.node)
-    done = {_image(graph), *_constants(graph)}
+    done = {_image(graph), *read_constants(graph)}
     nodes: list[NodeProto] = []
     while waiting:
         ready = [node for node in waiting if done.issuperset(node.input)]
@@ -232,7 +232,7 @@ def _sum_of_convs(node: NodeProto, terms: list[tuple[str, str]]) -> Iterator[Nod
     for number, (part, weight) in enumerate(terms):
         product = f"{out}.in{number}"
         # One Conv alone has the bias.
-        yield _like(node, [part, weight, *([] if total else node.input[2:])], product)
+        yield like(node, [part, weight, *([] if total else node.input[2:])], product)
         if total:
             sum_name = out if number == len(terms) - 1 else f"{product}.sum"
             # onnxruntime fuses an Add into the first Conv that it reads: the later one.
@@ -250,7 +250,7 @@ def _one_by_one(node: NodeProto, columns: list[list[str]]) -> Iterator[NodeProto
         raise GraphError(f"{_label(node)} adds tensors that are in different parts.")
     for k in range(count):
         inputs = [column[k] for column in columns[:tensors]]
-        yield _like(node, [*inputs, *node.input[tensors:]], f"{node.output[0]}.part{k}")
+        yield like(node, [*inputs, *node.input[tensors:]], f"{node.output[0]}.part{k}")
 
 
 def _set_scale(resize: NodeProto, strides: dict[str, int], stride: int) -> int:
@@ -306,7 +306,7 @@ def _reduction(node: NodeProto) -> int:
 
 def _shapes(graph: GraphProto) -> dict[str, tuple[int, int]]:
     """Channels and stride (by how much it is smaller than the input) of what a node makes."""
-    constants = _constants(graph)
+    constants = read_constants(graph)
     shapes = {_image(graph): (3, 1)}
     for node in graph.node:
         reads = [shapes[name] for name in node.input if name in shapes]
@@ -337,7 +337,8 @@ def _image(graph: GraphProto) -> str:
     return str(names[0])
 
 
-def _constants(graph: GraphProto) -> Constants:
+def read_constants(graph: GraphProto) -> Constants:
+    """The graph's constants, by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
@@ -361,7 +362,7 @@ def _label(node: NodeProto) -> str:
     return f"{node.op_type} {node.name or ', '.join(node.output)}"
 
 
-def _like(node: NodeProto, inputs: Iterable[str], output: str) -> NodeProto:
+def like(node: NodeProto, inputs: Iterable[str], output: str) -> NodeProto:
     """The same operation on other tensors."""
     twin = helper.make_node(node.op_type, list(inputs), [output], name=output)
     twin.attribute.extend(node.attribute)

@@ -1,7 +1,7 @@
 """Print what the README claims, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, box, level, start, bad-input, pixels, modules. Without any: all of them. Each prints a
-Markdown table.
+Parts: parity, fallback, box, large, level, allocator, start, bad-input, pixels, modules. Without any: all of them.
+Each prints a Markdown table.
 Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import requests
@@ -26,9 +28,10 @@ from tqdm import tqdm
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
+from app import config  # noqa: E402
 from app.config import Settings  # noqa: E402
 from app.imaging import decode, encode, preprocess, refine  # noqa: E402
-from app.services import opencv_fallback  # noqa: E402
+from app.services import model_rewrites, opencv_fallback  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
 from app.services.tiny_u2net_service import CutoutOptions, TinyU2NetService  # noqa: E402
 from scripts import load  # noqa: E402
@@ -156,6 +159,63 @@ def box() -> None:
     table("Real photos, 290 px to 3000×2000, in a hard memory limit", columns, rows)
 
 
+LARGE_PHOTOS = ((256, (4032, 3024)), (384, (6000, 4000)))
+
+
+class LargeFigures(NamedTuple):
+    """What came of one large photo, sent several times to a server in a hard limit."""
+
+    limit_mb: int
+    size: tuple[int, int]
+    whole: bool
+    kills: int
+    peak_mb: float
+    median_s: float
+
+
+def large_figures(count: int = 3) -> list[LargeFigures]:
+    """Each large photo, `count` times; `whole` says that every answer was by the network and of the photo's size."""
+    rows = []
+    for limit_mb, size in LARGE_PHOTOS:
+        with Image.open(load.AUTHOR_PHOTOS / "bike.jpg") as original:
+            buffer = io.BytesIO()
+            original.convert("RGB").resize(size).save(buffer, "JPEG", quality=90)
+        seconds, whole = [], 0
+        with boxed_server(limit_mb, env=MODEL_ENV) as (cage, server):
+            server.wait_for("/ready")
+            for _ in tqdm(range(count), desc=f"{limit_mb} MB", disable=None):
+                answer = requests.post(
+                    f"{server.url}/api/remove-background",
+                    data=buffer.getvalue(),
+                    headers={"Accept": "image/png"},
+                    timeout=60,
+                )
+                seconds.append(answer.elapsed.total_seconds())
+                if answer.status_code == 200 and answer.headers["X-Method"] == "tiny_u2net":
+                    with Image.open(io.BytesIO(answer.content)) as picture:
+                        whole += picture.size == size
+            figures = (whole == count, cage.kills, cage.peak_mb, statistics.median(seconds))
+            rows.append(LargeFigures(limit_mb, size, *figures))
+    return rows
+
+
+def large() -> None:
+    """Large photos at full resolution in hard memory limits."""
+    rows = [
+        (
+            f"{row.limit_mb} MB",
+            f"{row.size[0]}×{row.size[1]}",
+            "yes" if row.whole else "NO",
+            row.kills,
+            f"{row.peak_mb:.0f}",
+            f"{row.median_s:.2f}",
+        )
+        for row in large_figures()
+    ]
+    columns = ("hard limit", "photo", "cut out by the network at full size", "kills", "peak MB", "median s")
+    table("Large photos in a hard memory limit", columns, rows)
+
+
 def level() -> None:
     """Resident memory between requests over 500 photos of changing sizes, in the serving process."""
     photos = load.author_photos() + sorted((SHARED / "data/sod-dev/images").iterdir())[:30]
@@ -191,6 +251,80 @@ def start() -> None:
     rows.append(("ratio", f"**{ours_s / theirs_s:.2f}**", f"**{ours_mb / theirs_mb:.2f}**"))
     rows.append(("promised below", "0.6", "0.5"))
     table("Start (medians of 7, second import)", ("", "seconds", "resident MB"), rows)
+
+
+# How memory for an inference may be had: environment, mallopt calls (malloc.h's parameters: -8 arenas, -3 mmap
+# threshold, -1 trim threshold), and onnxruntime's arena: off, its default, or exact requests given back by each run.
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+SERVED_CALLS = ((-8, 2), (-3, MIB), (-1, MIB))
+ALLOCATORS: dict[str, tuple[dict[str, str], tuple[tuple[int, int], ...], str]] = {
+    "malloc as it is": ({}, (), "off"),
+    "2 arenas": ({}, ((-8, 2),), "off"),
+    "thresholds fixed at 1 MiB": ({}, SERVED_CALLS, "off"),
+    "the same, huge pages (served)": (HUGE_PAGES, SERVED_CALLS, "off"),
+    "thresholds fixed at 16 MiB, huge pages": (HUGE_PAGES, ((-8, 2), (-3, 16 * MIB), (-1, MIB)), "off"),
+    "onnxruntime's arena": ({}, (), "default"),
+    "exact arena, emptied by each run": ({}, (), "exact"),
+    "the same, huge pages": (HUGE_PAGES, SERVED_CALLS, "exact"),
+}
+ALLOCATOR_CODE = """
+import ctypes, json, statistics, sys, time
+from pathlib import Path
+path, calls, arena = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
+libc = ctypes.CDLL(None)
+for parameter, value in calls:
+    libc.mallopt(parameter, value)
+import numpy as np, onnxruntime as ort
+def memory(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field + ":"))
+options, run = ort.SessionOptions(), ort.RunOptions()
+options.enable_cpu_mem_arena = arena != "off"
+options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+if arena == "exact":
+    information = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(information, ort.OrtArenaCfg(0, 1, -1, -1))
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    run.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+name = session.get_inputs()[0].name
+def infer(height, width):
+    started = time.perf_counter()
+    session.run(None, {name: np.zeros((1, 3, height, width), np.float32)}, run)
+    libc.malloc_trim(0)
+    return time.perf_counter() - started
+infer(320, 320)
+seconds = [infer(320, 320) for _ in range(8)]
+for side in range(7, 14):  # photos of many shapes
+    infer(32 * side, 32 * (100 // side))
+print(json.dumps([statistics.median(seconds), memory("VmHWM"), memory("VmRSS")]))
+"""
+
+
+def allocator() -> None:
+    """What the ways of having memory for an inference cost, turn about: why services/memory.py and the Procfile are
+    as they are."""
+    rewrites = model_rewrites.make(SHARED / "models/u2netp.onnx", config.load(MODEL_ENV))
+    assert rewrites is not None
+    for form in (model_rewrites.FLOAT, model_rewrites.INT8):
+        found: dict[str, list[list[float]]] = {name: [] for name in ALLOCATORS}
+        for _ in tqdm(range(5), desc=f"allocator, {form}", disable=None):
+            for name, (env, calls, arena) in ALLOCATORS.items():
+                command = [sys.executable, "-c", ALLOCATOR_CODE, str(rewrites.path(form)), json.dumps(calls), arena]
+                done = subprocess.run(
+                    command, env={**os.environ, **env}, capture_output=True, text=True, check=True
+                )  # fmt: skip
+                found[name].append(json.loads(done.stdout))
+        medians = {
+            name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()
+        }
+        first_s = medians["malloc as it is"][0]
+        lines = [
+            (name, f"{1000 * seconds:.0f}", f"{seconds / first_s:.2f}", f"{peak_mb:.0f}", f"{after_mb:.0f}")
+            for name, (seconds, peak_mb, after_mb) in medians.items()
+        ]
+        columns = ("memory by", "median ms", "ratio", "peak MB", "MB after runs of many shapes")
+        table(f"One inference at 320×320, {form}", columns, lines)
 
 
 def timed_python(code: str) -> tuple[float, float]:
@@ -295,7 +429,9 @@ PARTS: dict[str, Callable[[], None]] = {
     "parity": parity,
     "fallback": fallback,
     "box": box,
+    "large": large,
     "level": level,
+    "allocator": allocator,
     "start": start,
     "bad-input": bad_input,
     "pixels": pixels,

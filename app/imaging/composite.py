@@ -15,9 +15,12 @@ def to_rgba(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint
 
     Hidden colours (alpha 0) become black, so that they neither leak the background nor bloat the file.
     """
-    rgba = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False)
-    cv2.insertChannel(alpha, rgba, 3)
-    rgba.view(np.uint32)[:, :, 0][alpha == 0] = 0  # a pixel is one number: twelve times faster than four
+    rgba = np.empty((*alpha.shape, 4), np.uint8)
+    for top in range(0, len(rgb), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        cv2.cvtColor(rgb[rows], cv2.COLOR_RGB2RGBA, dst=rgba[rows])
+        cv2.insertChannel(alpha[rows], rgba[rows], 3)
+        rgba[rows].view(np.uint32)[:, :, 0][alpha[rows] == 0] = 0  # a pixel is one number: much faster than four
     return rgba
 
 

@@ -45,7 +45,7 @@ _DECODER_FAULTS = (
     struct.error,
     zlib.error,
 )
-_PLAIN_MODES = ("RGB", "L")
+_STRIP_ROWS = 64
 _EXIF_ORIENTATION = 0x0112
 # EXIF orientation → mirror left to right first?, then turn.
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
@@ -89,8 +89,7 @@ def probe(data: bytes) -> Probe:
         with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
             width, height = image.size
             found = "JPEG" if image.format == "MPO" else str(image.format)
-            # WebP is decoded whole by its library first; other modes than these pass through a second copy.
-            bytes_per_pixel = 23 if found == "WEBP" else 11 if image.mode in _PLAIN_MODES else 15
+            bytes_per_pixel = 23 if found == "WEBP" else 9  # WebP is decoded whole by its library first
     except _DECODER_FAULTS as fault:
         for signature, name in _SIGNATURES:
             if signature.match(data):
@@ -121,17 +120,27 @@ def _decode_stored(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
     with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         image.load()
-        if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
-            grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
-            return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False), None, orientation
-        if not image.has_transparency_data:
-            rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-            return rgb, None, orientation
-        rgba = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))
-    del image  # `with` closes the file; the pixels go with the name
-    alpha = cv2.extractChannel(rgba, 3).astype(np.uint8, copy=False)
-    rgb = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
-    return rgb, None if int(alpha.min()) == 255 else alpha, orientation
+        width, height = image.size
+        rgb = np.empty((height, width, 3), np.uint8)
+        alpha = np.empty((height, width), np.uint8) if image.has_transparency_data else None
+        # By strips: Pillow would join a copy of everything first, and convert it to another.
+        for top in range(0, height, _STRIP_ROWS):
+            strip = image.crop((0, top, width, min(top + _STRIP_ROWS, height)))
+            rows = slice(top, top + strip.height)
+            if alpha is None:
+                rgb[rows] = _opaque_pixels(strip)
+            else:
+                rgba = np.asarray(strip if strip.mode == "RGBA" else strip.convert("RGBA"))
+                rgb[rows], alpha[rows] = rgba[:, :, :3], rgba[:, :, 3]
+    return rgb, None if alpha is None or int(alpha.min()) == 255 else alpha, orientation
+
+
+def _opaque_pixels(strip: Image.Image) -> NDArray[np.uint8]:
+    """RGB uint8 [h, w, 3] of some rows in any mode."""
+    if strip.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
+        grey = (np.asarray(strip) >> 8).clip(0, 255).astype(np.uint8)
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:

@@ -21,8 +21,8 @@ class OutputFormat:
 
 
 FORMATS = {
-    "png": OutputFormat("png", "image/png", ".png", has_alpha=True, bytes_per_pixel=11),
-    "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", has_alpha=False, bytes_per_pixel=11),
+    "png": OutputFormat("png", "image/png", ".png", has_alpha=True, bytes_per_pixel=9),
+    "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", has_alpha=False, bytes_per_pixel=9),
     "webp": OutputFormat("webp", "image/webp", ".webp", has_alpha=True, bytes_per_pixel=26),
 }
 FORMAT_ALIASES = {"jpg": "jpeg"}

@@ -21,7 +21,7 @@ def lift_alpha(saliency: NDArray[np.float32], height: int, width: int) -> NDArra
 
 
 def multiply_alpha(alpha: NDArray[np.uint8], source_alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Keep what was see-through in the source see-through: alpha · source alpha, uint8 [H, W], rounded."""
-    if source_alpha is None:
-        return alpha
-    return cv2.multiply(alpha, source_alpha, scale=1 / 255).astype(np.uint8, copy=False)
+    """Keep what was see-through in the source see-through: alpha · source alpha, uint8 [H, W], rounded; in place."""
+    if source_alpha is not None:
+        cv2.multiply(alpha, source_alpha, dst=alpha, scale=1 / 255)
+    return alpha

@@ -1,4 +1,4 @@
-"""The model's files on disk: found where rembg keeps them, checked, downloaded once, rewritten once.
+"""The model's files on disk: found where rembg keeps them, checked, downloaded once.
 
 Nothing here knows onnxruntime. Every failure is a ModelUnavailable: the service then goes on without the network.
 """
@@ -8,9 +8,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import logging
-import os
-import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +21,6 @@ from app.errors import ModelUnavailable
 log = logging.getLogger(__name__)
 
 TINY_MODEL = "u2netp"
-# Named in the rewritten file, so that a newer recipe is never served an older file.
-REWRITE_VERSION = 1
-
-_OPTIMIZER = Path(__file__).resolve().parents[2] / "scripts" / "optimize_models.py"
-_OPTIMIZER_LIMIT_S = 120
 _CONNECT_LIMIT_S, _READ_LIMIT_S = 5, 15
 
 
@@ -139,44 +131,3 @@ def _only_one(lock_path: Path) -> Iterator[None]:
 
 def _reason(fault: OSError) -> str:
     return fault.strerror or f"{type(fault).__name__}: {fault}"
-
-
-def optimized_path(source: Path, settings: Settings | None = None) -> Path:
-    """Where the rewritten form of `source` is kept: its name holds the checksum of what it was made from.
-
-    Beside the model, unless that folder is write-protected (a shared or read-only one): then in this user's
-    cache. MODEL_CACHE_DIR outranks both.
-    """
-    settings = settings or config.current()
-    name = f"{source.stem}-{sha256_of(source)[:16]}-v{REWRITE_VERSION}.onnx"
-    if settings.model_cache_dir:
-        return Path(settings.model_cache_dir).expanduser() / name
-    # The mode is asked as well, since root may write anywhere and should not.
-    open_to_us = os.access(source.parent, os.W_OK) and source.parent.stat().st_mode & stat.S_IWUSR
-    return (source.parent if open_to_us else config.user_cache_dir()) / name
-
-
-def optimize(source: Path, settings: Settings) -> Path | None:
-    """Return the rewritten form of a model file, made now if there is none yet; None when it cannot be made.
-
-    It is made in a process of its own, so that the `onnx` package never enters this one.
-    """
-    try:
-        target = optimized_path(source, settings)
-        if target.is_file():
-            return target
-    except (OSError, RuntimeError) as fault:  # a file that cannot be read, a user without a home
-        log.warning("the published model is served as it is, for it could not be rewritten: %s", fault)
-        return None
-    command = [sys.executable, str(_OPTIMIZER), "--source", str(source), "--output", str(target), "--quiet"]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_OPTIMIZER_LIMIT_S)
-    except (OSError, subprocess.TimeoutExpired) as fault:
-        log.warning("the published model is served as it is, for it could not be rewritten: %s", fault)
-        return None
-    if done.returncode or not target.is_file():
-        last_line = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        log.warning("the published model is served as it is, for it could not be rewritten: %s", last_line)
-        return None
-    return target

@@ -21,19 +21,21 @@ from app import config, hosting
 from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
 from app.hosting import Host
-from app.imaging import preprocess
+from app.imaging import closer_look, preprocess
 from app.imaging.preprocess import RESIZE_MODES
-from app.services import memory, model_files
+from app.services import memory, model_files, model_rewrites
 from app.services.model_files import PUBLISHED, TINY_MODEL
+from app.services.model_rewrites import FLOAT, INT8
 from app.services.quality import DEFAULT_TIER, TIERS, Tier
 
 log = logging.getLogger(__name__)
 
 BALANCED = TIERS[DEFAULT_TIER]
 
-# What one inference takes on top of what is resident (scripts/optimize_models.py measures 80 and 270); with less
-# left than this, starting one would get the process killed.
-INFERENCE_MB = {"rewritten": 95, "published": 300}
+# What one inference takes on top of what is resident (scripts/optimize_models.py measures it); with less left than
+# this, starting one would get the process killed.
+PUBLISHED_FORM = "published"
+INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300}
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
 RETRY_AFTER_S = 60.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
@@ -59,21 +61,20 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """u2netp in onnxruntime, with memory that every run gives back."""
+    """u2netp in onnxruntime, with memory that every run gives back; `form` is one of INFERENCE_MB."""
 
     method = "tiny_u2net"
 
-    def __init__(self, path: Path, *, name: str, rewritten: bool, host: Host, threads: int) -> None:
+    def __init__(self, path: Path, *, name: str, form: str, host: Host, threads: int) -> None:
         ort = _import_or_unavailable("onnxruntime")
         self.name = name
         self._faults = _onnxruntime_faults(ort)
-        self._any_size = rewritten
-        self._needed_mb = INFERENCE_MB["rewritten" if rewritten else "published"]
+        self.form = form
         self._host = host
         self._one_at_a_time = threading.Lock()
         try:
             self._session = ort.InferenceSession(
-                str(path), _session_options(ort, threads, keeps_memory=False), providers=["CPUExecutionProvider"]
+                str(path), session_options(ort, threads, keeps_memory=False), providers=["CPUExecutionProvider"]
             )
         except self._faults as fault:
             raise ModelUnavailable(f"onnxruntime cannot load the model file {path}: {fault}") from fault
@@ -83,10 +84,23 @@ class OnnxSession:
     def infer(
         self, rgb: NDArray[np.uint8], *, resize: str = RESIZE_MODES[0], tier: Tier = BALANCED
     ) -> NDArray[np.float32]:
-        """See `Session.infer`; the map has the network's size. The published graph takes its own square only."""
+        """See `Session.infer`. The published graph takes its own square only."""
+        saliency = self._look(rgb, resize, tier.area_px)
+        if tier.closer_area_px:
+            height, width = rgb.shape[:2]
+            # Of a larger part the second look would show less than the first.
+            share = tier.closer_area_px / tier.area_px
+            box = closer_look.subject_box(saliency, height, width, largest_share=share)
+            if box is not None:
+                closer = self._look(rgb[box.slices], resize, tier.closer_area_px)
+                saliency = closer_look.join(saliency, closer, box, height, width)
+        return saliency
+
+    def _look(self, rgb: NDArray[np.uint8], resize: str, area_px: int) -> NDArray[np.float32]:
+        """Run the network once; the map has the size of its input."""
         height = width = preprocess.TRAINED_SIDE_PX
-        if self._any_size:
-            height, width = preprocess.network_size(*rgb.shape[:2], mode=resize, area_px=tier.area_px)
+        if self.form != PUBLISHED_FORM:
+            height, width = preprocess.network_size(*rgb.shape[:2], mode=resize, area_px=area_px)
         planes = preprocess.to_network_input(rgb, height, width)
         with self._one_at_a_time:
             self._check_memory()
@@ -98,9 +112,10 @@ class OnnxSession:
 
     def _check_memory(self) -> None:
         left_mb = memory.available_mb(self._host)
-        if left_mb < self._needed_mb:
+        needed_mb = INFERENCE_MB[self.form]
+        if left_mb < needed_mb:
             raise ModelUnavailable(
-                f"An inference needs {self._needed_mb} MB and {left_mb:.0f} MB are left of the "
+                f"An inference needs {needed_mb} MB and {left_mb:.0f} MB are left of the "
                 f"{self._host.memory_limit_mb} MB limit ({self._host.memory_limit_source})."
             )
 
@@ -241,23 +256,26 @@ class ModelManager:
     def _load_tiny(self, source: Path) -> Session:
         started_s = time.perf_counter()
         memory.tune_allocator()
-        session: Session | None = None
-        for _ in range(2):
-            rewritten = model_files.optimize(source, self.settings)
-            if rewritten is None:
-                break
-            try:
-                session = self._open(rewritten, rewritten=True)
-                break
-            except ModelUnavailable as fault:  # damaged on its disk: made anew, once
-                log.warning("the rewritten model is dropped: %s", fault)
-                rewritten.unlink(missing_ok=True)
-        session = session or self._open(source, rewritten=False)
-        log.info("loaded the model from %s in %.2f s", source, time.perf_counter() - started_s)
+        session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
+        log.info("loaded the model from %s (%s) in %.2f s", source, session.form, time.perf_counter() - started_s)
         return session
 
-    def _open(self, path: Path, *, rewritten: bool) -> OnnxSession:
-        return OnnxSession(path, name=TINY_MODEL, rewritten=rewritten, host=self.host, threads=self._threads)
+    def _open_rewritten(self, source: Path) -> OnnxSession | None:
+        for _ in range(2):
+            rewrites = model_rewrites.make(source, self.settings)
+            if rewrites is None:
+                return None
+            left_mb = memory.available_mb(self.host)
+            form = model_rewrites.choose(rewrites, self.settings, threads=self._threads, available_mb=left_mb)
+            try:
+                return self._open(rewrites.path(form), form)
+            except ModelUnavailable as fault:  # damaged on its disk: made anew, once
+                log.warning("the rewritten model is dropped: %s", fault)
+                rewrites.discard()
+        return None
+
+    def _open(self, path: Path, form: str) -> OnnxSession:
+        return OnnxSession(path, name=TINY_MODEL, form=form, host=self.host, threads=self._threads)
 
     def _usable_source(self, may_download: bool, wait_s: float | None) -> Path:
         model = PUBLISHED[TINY_MODEL]
@@ -332,7 +350,7 @@ class ModelManager:
         ort = _import_or_unavailable("onnxruntime")
         faults: tuple[type[Exception], ...] = (OSError, *_onnxruntime_faults(ort))
         try:
-            made = rembg.new_session(name, sess_opts=_session_options(ort, self._threads, keeps_memory=True))
+            made = rembg.new_session(name, sess_opts=session_options(ort, self._threads, keeps_memory=True))
         except faults as fault:
             raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
         return RembgSession(made, name=name)
@@ -352,8 +370,11 @@ def _onnxruntime_faults(ort: Any) -> tuple[type[Exception], ...]:
     return (*own, RuntimeError, ValueError, MemoryError)
 
 
-def _session_options(ort: Any, threads: int, *, keeps_memory: bool) -> Any:
-    """Options of a session; one that keeps no memory has every large tensor mapped and unmapped by malloc."""
+def session_options(ort: Any, threads: int, *, keeps_memory: bool) -> Any:
+    """Options of a session for one onnxruntime module, `ort`.
+
+    One that keeps no memory has every large tensor mapped and unmapped by malloc (see memory.tune_allocator).
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -51,18 +51,21 @@ def test_quiet_loads_no_runtime_and_needs_little_memory(source: Path, tmp_path: 
     assert int(peak_kb) < 150 * 1024
 
 
-def test_the_table_compares_the_two_and_the_path_comes_last(source: Path, tmp_path: Path) -> None:
-    output = tmp_path / "small.onnx"
-    done = script("--source", source, "--output", output)
+def test_the_table_compares_the_three_and_the_path_comes_last(source: Path, tmp_path: Path) -> None:
+    output, int8 = tmp_path / "small.onnx", tmp_path / "smaller.onnx"
+    done = script("--source", source, "--output", output, "--int8", int8)
     assert done.returncode == 0, done.stderr
     *table, last = done.stdout.splitlines()
     assert last == str(output)
     rows = {line[:36].strip(): line[36:].split() for line in table}
-    assert rows["nodes"] == ["371", str(len(onnx.load(output).graph.node))]
-    before, after = map(float, rows["peak memory of the process, MB"])
-    assert after < before - 50
-    differences = [float(cells[-1]) for label, cells in rows.items() if label.startswith("largest difference")]
-    assert differences and max(differences) < 1e-4
+    assert rows["nodes"] == ["371", *(str(len(onnx.load(path).graph.node)) for path in (output, int8))]
+    published, rewritten, in_8_bits = map(float, rows["peak memory of the process, MB"])
+    assert rewritten < published - 50
+    assert in_8_bits < rewritten - 20
+    differences = [cells for label, cells in rows.items() if label.startswith("largest difference")]
+    assert differences and max(float(cells[0]) for cells in differences) < 1e-4
+    means = [cells for label, cells in rows.items() if label.startswith("mean difference")]
+    assert means and all(1e-6 < float(cells[1]) < 0.02 for cells in means)
 
 
 def test_defaults_are_where_the_app_keeps_its_models(source: Path, tmp_path: Path) -> None:
@@ -71,6 +74,7 @@ def test_defaults_are_where_the_app_keeps_its_models(source: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     written = Path(done.stdout.strip())
     assert written.parent == tmp_path / "cache" and written.is_file()
+    assert sorted(path.name for path in written.parent.iterdir()) == [f"{written.stem}-int8.onnx", written.name]
 
 
 def test_no_model_anywhere_is_one_sentence_and_status_2(tmp_path: Path) -> None:

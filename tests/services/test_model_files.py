@@ -1,4 +1,4 @@
-"""The model's file: found, checked, downloaded once, rewritten once. Downloads come from a server on the loopback."""
+"""The model's file: found, checked, downloaded once. Downloads come from a server on the loopback."""
 
 from __future__ import annotations
 
@@ -161,40 +161,3 @@ def test_a_sound_file_passes_and_an_altered_one_is_named_with_both_checksums(
     for word in (str(path), publisher.model.sha256, hashlib.sha256(CONTENT[:-1]).hexdigest()):
         assert word in caught.value.detail
         assert word not in caught.value.message, "a client learns no path"
-
-
-def test_the_rewritten_file_lies_beside_the_model_under_its_checksum(tmp_path: Path) -> None:
-    source = tmp_path / "u2netp.onnx"
-    source.write_bytes(CONTENT)
-    path = model_files.optimized_path(source, Settings())
-    assert path.parent == tmp_path
-    assert hashlib.sha256(CONTENT).hexdigest()[:16] in path.name
-    source.write_bytes(b"another")
-    assert model_files.optimized_path(source, Settings()) != path
-
-
-def test_a_write_protected_model_folder_is_left_alone_even_by_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "models"
-    folder.mkdir()
-    source = folder / "u2netp.onnx"
-    source.write_bytes(CONTENT)
-    folder.chmod(0o555)
-    try:
-        assert model_files.optimized_path(source, Settings()).parent == tmp_path / "cache/tinycut"
-        chosen = Settings(model_cache_dir=str(tmp_path / "chosen"))
-        assert model_files.optimized_path(source, chosen).parent == tmp_path / "chosen"
-    finally:
-        folder.chmod(0o755)
-
-
-def test_a_model_that_cannot_be_rewritten_is_no_error_and_the_log_says_why(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    source = tmp_path / "u2netp.onnx"
-    source.write_bytes(b"no model at all")
-    assert model_files.optimize(source, Settings()) is None
-    assert "served as it is" in caplog.text
-    assert files_in(tmp_path) == ["u2netp.onnx"]

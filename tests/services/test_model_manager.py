@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
 from app.hosting import Host
-from app.services import model_files
+from app.services import model_files, model_rewrites
 from app.services.model_manager import ModelManager
 from app.services.quality import TIERS
 
@@ -67,8 +68,21 @@ def test_the_network_is_shown_the_photo_with_its_aspect_and_less_of_it_by_a_fast
     session = ModelManager(settings, SMALL).get_session()
     wide = np.ascontiguousarray(np.broadcast_to(PHOTO[:, :1], (50, 100, 3)))
     assert session.infer(wide).shape == (224, 448)
-    assert session.infer(wide, tier=TIERS["fast"]).shape == (192, 384)
-    assert session.infer(wide, resize="static", tier=TIERS["fast"]).shape == (256, 256)
+    faster = replace(TIERS["fast"], closer_area_px=0)
+    assert session.infer(wide, tier=faster).shape == (160, 320)
+    assert session.infer(wide, resize="static", tier=faster).shape == (224, 224)
+
+
+def test_the_best_tier_looks_a_second_time_where_the_subject_is_small(settings: Settings) -> None:
+    session = ModelManager(settings, SMALL).get_session()
+    photo = np.full((600, 900, 3), (90, 120, 60), np.uint8)
+    rows, columns = np.indices((600, 900))
+    photo[np.hypot(rows - 300, columns - 250) < 70] = (230, 40, 30)
+    found = session.infer(photo, tier=TIERS["best"])
+    assert found.shape == (600, 900)
+    assert found[300, 250] > 0.8
+    assert found[:, 500:].max() < 0.3
+    assert session.infer(photo).shape == (256, 384)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 31), (40, 5000), (5000, 40)])
@@ -100,7 +114,8 @@ def test_many_threads_get_one_session_and_the_same_result(settings: Settings) ->
 def test_after_a_fork_the_child_makes_its_own_session(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = ModelManager(settings, SMALL)
     parents = manager.get_session()
-    monkeypatch.setattr(os, "getpid", lambda: -1)
+    another = os.getppid()
+    monkeypatch.setattr(os, "getpid", lambda: another)
     assert manager.get_session() is not parents
 
 
@@ -131,10 +146,12 @@ def test_a_damaged_rewritten_file_is_made_anew(tmp_path: Path, settings: Setting
     assert source is not None
     shutil.copy(source, tmp_path / "u2netp.onnx")
     copied = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
-    rewritten = model_files.optimized_path(tmp_path / "u2netp.onnx", copied)
-    rewritten.write_bytes(b"damaged")
+    rewrites = model_rewrites.find(tmp_path / "u2netp.onnx", copied)
+    rewrites.float_path.write_bytes(b"damaged")
+    rewrites.int8_path.write_bytes(b"damaged")
     assert ModelManager(copied, BIG).get_session().infer(PHOTO).max() == pytest.approx(1)
-    assert rewritten.stat().st_size > 4_000_000
+    assert rewrites.float_path.stat().st_size > 4_000_000
+    assert rewrites.int8_path.stat().st_size > 1_000_000
 
 
 def test_too_little_memory_is_told_before_it_is_tried(settings: Settings) -> None:

@@ -1,0 +1,156 @@
+"""The rewritten forms of the model, float and 8 bits: made once, beside the model, and which of them is served here.
+
+Both are made and compared in processes of their own: the `onnx` package never enters this one, and the memory that a
+comparison takes is given back whole. Nothing here knows onnxruntime.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from app import config, hosting
+from app.config import Settings
+from app.services import model_files
+
+log = logging.getLogger(__name__)
+
+# Named in the files, so that a newer recipe is never served an older file.
+REWRITE_VERSION = 2
+FLOAT, INT8 = "float", "int8"
+
+_SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+_OPTIMIZER, _CHOOSER = _SCRIPTS / "optimize_models.py", _SCRIPTS / "choose_precision.py"
+_SCRIPT_LIMIT_S = 120
+# What the comparison takes, in a process beside this one; with less left, float is served unmeasured.
+CHOOSER_MB = 130
+
+
+@dataclass(frozen=True)
+class Rewrites:
+    """Where the rewritten forms of one model file are; the 8-bit one is missing where it cannot be made."""
+
+    float_path: Path
+
+    @property
+    def int8_path(self) -> Path:
+        """The 8-bit form, which scripts/optimize_models.py writes beside the other."""
+        return int8_beside(self.float_path)
+
+    def path(self, form: str) -> Path:
+        """The file of a form, FLOAT or INT8."""
+        return self.int8_path if form == INT8 else self.float_path
+
+    @property
+    def choice_path(self) -> Path:
+        """What was measured on this kind of processor with this onnxruntime."""
+        return self.float_path.with_name(f"{self.float_path.stem}-{_measured_on()}.json")
+
+    def discard(self) -> None:
+        """Delete all of it, where the disk lets us, to be made anew."""
+        for path in (self.float_path, self.int8_path, self.choice_path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def int8_beside(float_path: Path) -> Path:
+    """The name of the 8-bit form of a model whose rewritten float form is `float_path`."""
+    return float_path.with_name(f"{float_path.stem}-{INT8}{float_path.suffix}")
+
+
+def find(source: Path, settings: Settings | None = None) -> Rewrites:
+    """Tell where the rewritten forms of `source` are kept: their names hold the checksum of what they were made from.
+
+    Beside the model, unless that folder is write-protected (a shared or read-only one): then in this user's
+    cache. MODEL_CACHE_DIR outranks both.
+    """
+    settings = settings or config.current()
+    name = f"{source.stem}-{model_files.sha256_of(source)[:16]}-v{REWRITE_VERSION}.onnx"
+    if settings.model_cache_dir:
+        return Rewrites(Path(settings.model_cache_dir).expanduser() / name)
+    # The mode is asked as well, since root may write anywhere and should not.
+    open_to_us = os.access(source.parent, os.W_OK) and source.parent.stat().st_mode & stat.S_IWUSR
+    return Rewrites((source.parent if open_to_us else config.user_cache_dir()) / name)
+
+
+def make(source: Path, settings: Settings) -> Rewrites | None:
+    """Return the rewritten forms of a model file, made now if there are none yet; None when they cannot be made."""
+    try:
+        rewrites = find(source, settings)
+        if rewrites.float_path.is_file():
+            return rewrites
+        rewrites.float_path.parent.mkdir(parents=True, exist_ok=True)
+        forms = ("--output", str(rewrites.float_path), "--int8", str(rewrites.int8_path))
+        _run(_OPTIMIZER, "--source", str(source), *forms, "--quiet")
+        return rewrites
+    except (OSError, RuntimeError, subprocess.SubprocessError) as fault:
+        log.warning("the published model is served as it is, for it could not be rewritten: %s", fault)
+        return None
+
+
+def choose(rewrites: Rewrites, settings: Settings, *, threads: int, available_mb: float) -> str:
+    """Say which form is served here, FLOAT or INT8: PRECISION, or what was measured on this kind of processor.
+
+    Measured now, in about a second, if it was not yet and the memory that is left allows it.
+    """
+    if settings.precision == FLOAT or not rewrites.int8_path.is_file():
+        return FLOAT
+    if settings.precision == INT8:
+        return INT8
+    try:
+        choice = _read_choice(rewrites.choice_path)
+        if choice is None:
+            if available_mb < CHOOSER_MB:
+                log.warning("the 8-bit network is not served: %d MB are too few to try it", available_mb)
+                return FLOAT
+            choice = _measure(rewrites, threads)
+    except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as fault:
+        log.warning("the 8-bit network is not served, for it could not be tried: %s", fault)
+        return FLOAT
+    return INT8 if choice["precision"] == INT8 else FLOAT
+
+
+def _read_choice(path: Path) -> dict[str, Any] | None:
+    try:
+        choice = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return choice if isinstance(choice, dict) and "precision" in choice else None
+
+
+def _measure(rewrites: Rewrites, threads: int) -> dict[str, Any]:
+    line = _run(_CHOOSER, str(rewrites.float_path), str(rewrites.int8_path), "--threads", str(threads))
+    choice: dict[str, Any] = json.loads(line)
+    log.info("the network was tried in float and in 8 bits on this machine: %s", line)
+    temporary = rewrites.choice_path.with_suffix(f".{os.getpid()}.part")
+    try:
+        temporary.write_text(line)
+        os.replace(temporary, rewrites.choice_path)
+    except OSError as fault:  # a read-only disk: it is measured again at the next start
+        log.info("what was measured cannot be kept: %s", fault)
+    return choice
+
+
+def _measured_on() -> str:
+    """A name for what the measurement depends on: the kind of processor, and onnxruntime."""
+    about = f"{hosting.processor()} {metadata.version('onnxruntime')}"
+    return hashlib.sha256(about.encode()).hexdigest()[:12]
+
+
+def _run(script: Path, *arguments: str) -> str:
+    """Run a script of ours and return the last line that it prints. Raises RuntimeError with its reason."""
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_SCRIPT_LIMIT_S)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["no reason given"])[-1])
+    return done.stdout.strip().splitlines()[-1]

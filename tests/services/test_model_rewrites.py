@@ -1,0 +1,153 @@
+"""The rewritten forms of the model: where they lie, that they are made, and which of them is served."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.services import model_files, model_rewrites
+from app.services.model_rewrites import FLOAT, INT8, Rewrites
+from tests.support import SHARED, need
+
+CONTENT = b"weights" * 1000
+PLENTY_MB = 1000.0
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file that is no model."""
+    path = tmp_path / "u2netp.onnx"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def made(source: Path) -> Rewrites:
+    """Rewrites that look as if both forms were made."""
+    rewrites = model_rewrites.find(source, Settings())
+    rewrites.float_path.write_bytes(b"float")
+    rewrites.int8_path.write_bytes(b"8 bits")
+    return rewrites
+
+
+def measured(rewrites: Rewrites, precision: str) -> None:
+    rewrites.choice_path.write_text(json.dumps({"precision": precision, "float_ms": 2, "int8_ms": 1}))
+
+
+def chosen(rewrites: Rewrites, *, precision: str = "auto", available_mb: float = PLENTY_MB) -> str:
+    return model_rewrites.choose(rewrites, Settings(precision=precision), threads=1, available_mb=available_mb)
+
+
+def test_the_rewritten_forms_lie_beside_the_model_under_its_checksum(source: Path) -> None:
+    rewrites = model_rewrites.find(source, Settings())
+    for path in (rewrites.float_path, rewrites.int8_path, rewrites.choice_path):
+        assert path.parent == source.parent
+        assert hashlib.sha256(CONTENT).hexdigest()[:16] in path.name
+    assert len({rewrites.float_path, rewrites.int8_path, rewrites.choice_path}) == 3
+    source.write_bytes(b"another")
+    assert model_rewrites.find(source, Settings()) != rewrites
+
+
+def test_a_write_protected_model_folder_is_left_alone_even_by_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "models"
+    folder.mkdir()
+    source = folder / "u2netp.onnx"
+    source.write_bytes(CONTENT)
+    folder.chmod(0o555)
+    try:
+        assert model_rewrites.find(source, Settings()).float_path.parent == tmp_path / "cache/tinycut"
+        chosen = Settings(model_cache_dir=str(tmp_path / "chosen"))
+        assert model_rewrites.find(source, chosen).float_path.parent == tmp_path / "chosen"
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_model_that_cannot_be_rewritten_is_no_error_and_the_log_says_why(
+    source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert model_rewrites.make(source, Settings()) is None
+    assert "served as it is" in caplog.text
+    assert [path.name for path in source.parent.iterdir()] == ["u2netp.onnx"]
+
+
+def test_the_real_model_is_made_in_both_forms_tried_once_and_the_outcome_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tmp_path / "u2netp.onnx"
+    shutil.copy(need(SHARED / "models" / "u2netp.onnx"), source)
+    rewrites = model_rewrites.make(source, Settings())
+    assert rewrites is not None and rewrites.float_path.is_file() and rewrites.int8_path.is_file()
+    with caplog.at_level(logging.INFO):
+        first = chosen(rewrites)
+        assert chosen(rewrites) == first
+    assert caplog.text.count("was tried in float and in 8 bits") == 1
+    kept = json.loads(rewrites.choice_path.read_text())
+    assert kept["precision"] == first
+    assert kept["float_ms"] > 0 and kept["int8_ms"] > 0 and kept["mean_difference"] < 0.2
+
+
+@pytest.mark.parametrize("form", [FLOAT, INT8])
+def test_what_was_measured_on_such_a_processor_is_what_is_served(made: Rewrites, form: str) -> None:
+    measured(made, form)
+    assert chosen(made) == form
+    assert made.path(form).read_bytes() == {FLOAT: b"float", INT8: b"8 bits"}[form]
+
+
+def test_what_was_measured_on_another_processor_counts_for_nothing(
+    made: Rewrites, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    measured(made, INT8)
+    monkeypatch.setattr(model_rewrites.hosting, "processor", lambda: "another")
+    assert chosen(made) == FLOAT, "these files are no networks: trying them fails"
+    assert "could not be tried" in caplog.text
+
+
+def test_the_setting_outranks_the_measurement(made: Rewrites) -> None:
+    measured(made, INT8)
+    assert chosen(made, precision="float") == FLOAT
+    measured(made, FLOAT)
+    assert chosen(made, precision="int8") == INT8
+
+
+def test_weights_without_an_8_bit_form_are_served_in_float(made: Rewrites) -> None:
+    made.int8_path.unlink()
+    assert chosen(made, precision="int8") == FLOAT
+
+
+def test_with_little_memory_left_nothing_is_tried_and_the_log_says_so(
+    made: Rewrites, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert chosen(made, available_mb=50) == FLOAT
+    assert "50 MB are too few" in caplog.text
+    assert not made.choice_path.exists()
+
+
+def test_a_damaged_outcome_is_measured_again(made: Rewrites) -> None:
+    made.choice_path.write_text("{")
+    assert chosen(made) == FLOAT
+    made.choice_path.write_text("[]")
+    assert chosen(made) == FLOAT
+
+
+def test_other_weights_than_the_published_are_made_in_float_alone(tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(need(SHARED / "models" / "u2netp.onnx"))
+    tensor = next(each for each in model.graph.initializer if each.name == "conv2d_5.weight")
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 2, tensor.name))
+    source = tmp_path / "u2netp.onnx"
+    onnx.save(model, source)
+    rewrites = model_rewrites.make(source, Settings())
+    assert rewrites is not None and rewrites.float_path.is_file()
+    assert not rewrites.int8_path.exists()
+    assert model_files.sha256_of(source)[:16] in rewrites.float_path.name
