@@ -3,7 +3,8 @@
     python scripts/benchmark.py [--rounds N] [--json PATH] [--plot PATH]
 
 Prints Markdown: seconds from a JPEG's bytes to a PNG's at five sizes, start to first cut-out in a fresh process,
-peak and resident memory, and the PNG encoder beside Pillow's. Ratios are of medians: ours over rembg's.
+peak and resident memory, and the PNG encoder beside Pillow's. Ratios are of medians: ours over rembg's. TinyCut runs
+with the Procfile's setting of malloc, once in 8 bits and once in float.
 Needs the shared folder of real photos and the real model beside the repo.
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
 from scripts.load import AUTHOR_PHOTOS  # noqa: E402
-from scripts.measure import MODEL_ENV, table  # noqa: E402
+from scripts.measure import HUGE_PAGES, MODEL_ENV, table  # noqa: E402
 
 SIZES = ((640, 480), (1280, 720), (3000, 2000), (4243, 2828), (6000, 4000))
 COMMON, LARGE = (1280, 720), (3000, 2000)
@@ -49,21 +51,27 @@ def answer(line):
     print(json.dumps({"seconds": time.perf_counter() - started, "bytes": len(png),
                       "rss_mb": memory("VmRSS"), "peak_mb": memory("VmHWM")}), flush=True)
 """
-ENGINES = {
-    "TinyCut": """
+OURS = """
 from app.services.tiny_u2net_service import tiny_u2net_service
 def cut_out(data):
     cutout = tiny_u2net_service.cut_out(data)
     assert cutout.method == "tiny_u2net"
     return cutout.image
-""",
-    "rembg": """
+"""
+THEIRS = """
 import rembg
 session = rembg.new_session("u2netp")
 def cut_out(data):
     return rembg.remove(data, session=session)
-""",
+"""
+PEER = "rembg"
+# Name → code and environment.
+ENGINES: dict[str, tuple[str, dict[str, str]]] = {
+    "TinyCut, 8 bits": (OURS, {**HUGE_PAGES, "PRECISION": "int8"}),
+    "TinyCut, float": (OURS, {**HUGE_PAGES, "PRECISION": "float"}),
+    PEER: (THEIRS, {}),
 }
+OWN_ENGINES = tuple(name for name in ENGINES if name != PEER)
 LOOP = "\nfor line in sys.stdin: answer(line)\n"
 
 
@@ -71,11 +79,12 @@ class Engine:
     """One engine in its process; ends with the block."""
 
     def __init__(self, name: str) -> None:
-        code = PREAMBLE + ENGINES[name] + LOOP
+        own_code, env = ENGINES[name]
+        code = PREAMBLE + own_code + LOOP
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code],
             cwd=REPO,
-            env={**os.environ, **MODEL_ENV},
+            env={**os.environ, **MODEL_ENV, **env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -122,16 +131,16 @@ def _middle(width: int, height: int, aspect: float) -> tuple[int, int, int, int]
 def latency(photos: dict[tuple[int, int], Path], rounds: int) -> list[dict[str, Any]]:
     """Median seconds of each engine at each size, turn about."""
     rows = []
-    with Engine("TinyCut") as ours, Engine("rembg") as theirs:
+    with ExitStack() as stack:
+        engines = {name: stack.enter_context(Engine(name)) for name in ENGINES}
         for size, photo in tqdm(photos.items(), desc="latency", disable=None):
-            seconds: dict[str, list[float]] = {"TinyCut": [], "rembg": []}
+            seconds: dict[str, list[float]] = {name: [] for name in ENGINES}
             for number in range(rounds + 1):
-                for name, engine in (("TinyCut", ours), ("rembg", theirs)):
+                for name, engine in engines.items():
                     took = engine.cut_out(photo)["seconds"]
                     if number:  # the first warms caches
                         seconds[name].append(took)
-            medians = {name: statistics.median(values) for name, values in seconds.items()}
-            rows.append({"size": size, **medians, "ratio": medians["TinyCut"] / medians["rembg"]})
+            rows.append({"size": size, **{name: statistics.median(values) for name, values in seconds.items()}})
     return rows
 
 
@@ -208,31 +217,28 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 def report(figures: dict[str, Any]) -> None:
     """Print everything as Markdown."""
+    columns = (*ENGINES, *(f"ratio, {name.removeprefix('TinyCut, ')}" for name in OWN_ENGINES))
     rows: list[Sequence[object]] = [
-        (
-            f"{row['size'][0]}×{row['size'][1]}",
-            f"{row['size'][0] * row['size'][1] / 1e6:.1f}",
-            f"{row['TinyCut']:.3f}",
-            f"{row['rembg']:.3f}",
-            f"**{row['ratio']:.2f}**",
-        )
+        (f"{width}×{height}", f"{width * height / 1e6:.1f}", *_compared(row, 3))
         for row in figures["latency"]
+        for width, height in [row["size"]]
     ]
-    table("Seconds, JPEG bytes to PNG bytes, warm", ("photo", "MP", "TinyCut", "rembg", "ratio"), rows)
-    ours, theirs = figures["memory"]["TinyCut"], figures["memory"]["rembg"]
-    cold = figures["cold_start"]
+    table("Seconds, JPEG bytes to PNG bytes, warm", ("photo", "MP", *columns), rows)
+    memory, cold = figures["memory"], figures["cold_start"]
     rows = [
-        ("peak of the process, 3000×2000, MB", *_compared(ours["peak_mb"], theirs["peak_mb"], 0)),
-        ("resident between photos, MB", *_compared(ours["rss_mb"], theirs["rss_mb"], 0)),
-        ("fresh process to first cut-out, 1280×720, s", *_compared(cold["TinyCut"], cold["rembg"], 2)),
+        ("peak of the process, 3000×2000, MB", *_compared({name: memory[name]["peak_mb"] for name in ENGINES}, 0)),
+        ("resident between photos, MB", *_compared({name: memory[name]["rss_mb"] for name in ENGINES}, 0)),
+        ("fresh process to first cut-out, 1280×720, s", *_compared(cold, 2)),
     ]
-    table("Memory and start", ("", "TinyCut", "rembg", "ratio"), rows)
+    table("Memory and start", ("", *columns), rows)
     rows = [(row["photo"], f"{row['time']:.2f}", f"{row['bytes']:.2f}") for row in figures["encoders"]]
     table("The PNG encoder against Pillow's default", ("cut-out of", "time", "bytes"), rows)
 
 
-def _compared(ours: float, theirs: float, digits: int) -> tuple[str, str, str]:
-    return f"{ours:.{digits}f}", f"{theirs:.{digits}f}", f"**{ours / theirs:.2f}**"
+def _compared(values: dict[str, float], digits: int) -> list[str]:
+    """Each engine's value, then each of our own over the peer's."""
+    ratios = [f"**{values[name] / values[PEER]:.2f}**" for name in OWN_ENGINES]
+    return [*(f"{values[name]:.{digits}f}" for name in ENGINES), *ratios]
 
 
 def main() -> None:

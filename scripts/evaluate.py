@@ -11,7 +11,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -207,24 +207,32 @@ def cut_out(service: TinyU2NetService, pair: Pair, way: Way) -> tuple[Cutout, ND
     return cutout, decode_alpha(cutout.image)
 
 
-def evaluate(service: TinyU2NetService, set_name: str, pairs: Sequence[Pair], way: Way) -> Row:
-    """Cut every photo of a set out in one way and compare with the masks."""
-    scores = SetScores()
-    results = []
-    for pair in tqdm(pairs, desc=f"{set_name}: {way}", unit="photo", disable=None):
-        cutout, alpha = cut_out(service, pair, way)
-        photo = scores.add(alpha, read_mask(pair.mask))
-        times = cutout.timings_ms
-        results.append(PhotoResult(pair, photo, infer_ms=times["infer"], total_ms=times["total"]))
-    return Row(
-        set_name,
-        way,
-        len(results),
-        scores.means(),
-        infer_ms=statistics.median(result.infer_ms for result in results),
-        total_ms=statistics.median(result.total_ms for result in results),
-        photos=tuple(results),
-    )
+def evaluate(services: Mapping[Way, TinyU2NetService], set_name: str, pairs: Sequence[Pair]) -> dict[Way, Row]:
+    """Cut every photo of a set out in every way, each by its service, and compare with the masks.
+
+    All ways take their turn at a photo before the next: what else the machine does falls on all of them alike.
+    """
+    scores = {way: SetScores() for way in services}
+    results: dict[Way, list[PhotoResult]] = {way: [] for way in services}
+    for pair in tqdm(pairs, desc=set_name, unit="photo", disable=None):
+        mask = read_mask(pair.mask)
+        for way, service in services.items():
+            cutout, alpha = cut_out(service, pair, way)
+            times = cutout.timings_ms
+            found = scores[way].add(alpha, mask)
+            results[way].append(PhotoResult(pair, found, infer_ms=times["infer"], total_ms=times["total"]))
+    return {
+        way: Row(
+            set_name,
+            way,
+            len(photos),
+            scores[way].means(),
+            infer_ms=statistics.mean(photo.infer_ms for photo in photos),
+            total_ms=statistics.mean(photo.total_ms for photo in photos),
+            photos=tuple(photos),
+        )
+        for way, photos in results.items()
+    }
 
 
 def macro_average(rows: Sequence[Row]) -> Row:
@@ -346,10 +354,8 @@ def run(arguments: argparse.Namespace) -> None:
     services = {way: opencv if way.mode == OPENCV_METHOD else network for way in ways}
     for service in set(services.values()):
         service.warm_up()
-    by_way = {
-        way: [evaluate(services[way], folder.resolve().name, pairs, way) for folder, pairs in sets.items()]
-        for way in ways
-    }
+    of_sets = [evaluate(services, folder.resolve().name, pairs) for folder, pairs in sets.items()]
+    by_way = {way: [rows[way] for rows in of_sets] for way in ways}
     averages = [macro_average(rows) for rows in by_way.values()] if len(sets) > 1 else []
     lines = [rows[number] for number in range(len(sets)) for rows in by_way.values()]
     table("Quality", COLUMNS, [row.cells() for row in (*lines, *averages)])

@@ -61,8 +61,8 @@ def iou(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
 
 
 def real_service() -> TinyU2NetService:
-    """The service with the real network of the shared folder."""
-    settings = Settings(u2net_home=MODEL_ENV["U2NET_HOME"], model_checksum_disabled=True, auto_download=False)
+    """The service with the real network of the shared folder, and the settings of the environment besides."""
+    settings = config.load({**os.environ, **MODEL_ENV})
     return TinyU2NetService(settings, ModelManager(settings))
 
 

@@ -89,7 +89,8 @@ def probe(data: bytes) -> Probe:
         with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
             width, height = image.size
             found = "JPEG" if image.format == "MPO" else str(image.format)
-            bytes_per_pixel = 23 if found == "WEBP" else 9  # WebP is decoded whole by its library first
+            # WebP is decoded whole by its library first.
+            bytes_per_pixel = 18 if found == "WEBP" else 10 if image.has_transparency_data else 9
     except _DECODER_FAULTS as fault:
         for signature, name in _SIGNATURES:
             if signature.match(data):

@@ -257,6 +257,7 @@ class ModelManager:
         started_s = time.perf_counter()
         memory.tune_allocator()
         session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
+        memory.settle()
         log.info("loaded the model from %s (%s) in %.2f s", source, session.form, time.perf_counter() - started_s)
         return session
 

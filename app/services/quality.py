@@ -26,7 +26,7 @@ TIERS = {
     tier.name: tier
     for tier in (
         Tier("balanced", TRAINED_SIDE_PX**2),
-        Tier("fast", 51_200, closer_area_px=25_600),
+        Tier("fast", 51_200, closer_area_px=20_480),
         Tier("best", TRAINED_SIDE_PX**2, closer_area_px=65_536),
     )
 }

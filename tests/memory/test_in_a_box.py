@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from scripts import load
+from scripts import load, measure
 from scripts.box import Box, BoxUnavailable, Server, boxed_server
 from tests.support import encoded
 
@@ -126,3 +126,19 @@ def flat_photo(megapixels: float, file_format: str) -> bytes:
 def test_a_box_can_be_made_where_the_real_parts_are_required() -> None:
     with Box(64) as box:
         assert box.kills == 0
+
+
+def test_12_megapixels_pass_in_256_mb_and_24_in_384_at_full_resolution_by_the_network(
+    data_dir: Path, model_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in model_env.items():
+        monkeypatch.setenv(name, value)
+    try:
+        rows = measure.large_figures(count=2)
+    except BoxUnavailable as fault:
+        pytest.skip(f"SKIPPED: the memory promise was not tested, for {fault}")
+    assert [(row.limit_mb, row.size) for row in rows] == [(256, (4032, 3024)), (384, (6000, 4000))]
+    for row in rows:
+        assert row.whole
+        assert row.kills == 0
+        assert row.peak_mb < row.limit_mb

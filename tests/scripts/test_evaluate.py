@@ -199,7 +199,7 @@ def test_the_service_is_asked_for_the_rows_mode_and_tier(
 
     monkeypatch.setattr(models.session, "infer", infer)
     assert evaluate.main([str(made_up), "--modes", "hybrid,static", "--tiers", "fast"]) == 0
-    assert asked[-6:] == [("hybrid", TIERS["fast"])] * 3 + [("static", TIERS["fast"])] * 3
+    assert asked[-6:] == [("hybrid", TIERS["fast"]), ("static", TIERS["fast"])] * 3, "turn about, photo by photo"
 
 
 def test_a_limit_takes_photos_from_the_whole_folder(made_up: Path) -> None:
