@@ -116,13 +116,16 @@ def quantize(model: ModelProto, ranges: Ranges) -> ModelProto:
 
 
 def weights_sha256(graph: GraphProto) -> str:
-    """A digest of the weights and biases of every Conv, in the order of the graph."""
+    """A digest of the weights and biases of every Conv, in the order of the graph.
+
+    Rounded to half precision: copies of the weights that went through that once are the same network.
+    """
     constants = read_constants(graph)
     digest = hashlib.sha256()
     for node in graph.node:
         if node.op_type == "Conv":
             for name in node.input[1:]:
-                digest.update(np.ascontiguousarray(constants[name], "<f4").tobytes())
+                digest.update(np.ascontiguousarray(constants[name], "<f2").tobytes())
     return digest.hexdigest()
 
 

@@ -116,7 +116,9 @@ def fallback_iou(every: int = 1) -> list[float]:
         rgb = preprocess.reduce_to(decode.decode(photo.read_bytes()).rgb, Settings().max_inference_px)
         with Image.open(mask_path) as mask:
             true = np.asarray(mask.convert("L")) > 127
-        values.append(iou(refine.lift_alpha(opencv_fallback.estimate_saliency(rgb), *true.shape) > 127, true))
+        guide = preprocess.reduce_to(rgb, refine.GUIDE_PX)
+        alpha = refine.lift_alpha(opencv_fallback.estimate_saliency(rgb), rgb, guide)
+        values.append(iou(alpha > 127, true))
     return values
 
 
@@ -374,7 +376,9 @@ def pixels() -> None:
     veiled.putalpha(Image.linear_gradient("L").resize(PIXELS_SIZE))
     kinds = {
         "JPEG": file_of(photo, "JPEG"),
+        "JPEG, progressive": file_of(photo, "JPEG", progressive=True, subsampling=0),
         "JPEG, CMYK": file_of(photo.convert("CMYK"), "JPEG"),
+        "JPEG, CMYK, progressive": file_of(photo.convert("CMYK"), "JPEG", progressive=True, subsampling=0),
         "PNG": file_of(photo, "PNG", compress_level=1),
         "PNG with alpha": file_of(veiled, "PNG", compress_level=1),
         "PNG, palette, transparent": file_of(photo.quantize(200), "PNG", transparency=3),

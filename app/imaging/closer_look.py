@@ -27,6 +27,11 @@ class Box:
     right: int
 
     @property
+    def area_px(self) -> int:
+        """Its pixels."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns, to index pixels with."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
@@ -51,8 +56,7 @@ def subject_box(saliency: NDArray[np.float32], height: int, width: int, *, large
         bottom=min(height, int(np.ceil(bottom + margin))),
         right=min(width, int(np.ceil(right + margin))),
     )
-    share = (box.bottom - box.top) * (box.right - box.left) / (height * width)
-    return box if share <= largest_share else None
+    return box if box.area_px <= largest_share * height * width else None
 
 
 def join(

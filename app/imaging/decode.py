@@ -89,8 +89,7 @@ def probe(data: bytes) -> Probe:
         with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
             width, height = image.size
             found = "JPEG" if image.format == "MPO" else str(image.format)
-            # WebP is decoded whole by its library first.
-            bytes_per_pixel = 18 if found == "WEBP" else 10 if image.has_transparency_data else 9
+            bytes_per_pixel = _bytes_per_pixel(image)
     except _DECODER_FAULTS as fault:
         for signature, name in _SIGNATURES:
             if signature.match(data):
@@ -101,6 +100,15 @@ def probe(data: bytes) -> Probe:
     if width < 1 or height < 1:
         raise UnreadableImage("The image has no pixels: its width or height is 0.")
     return Probe(found, width, height, bytes_per_pixel)
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    if image.format == "WEBP":
+        return 18  # decoded whole by its library first
+    if image.info.get("progressive"):
+        # libjpeg keeps every coefficient, of two bytes, until the last scan is read.
+        return 5 + 2 * len(image.getbands())
+    return 10
 
 
 def decode(data: bytes) -> Photo:
@@ -123,7 +131,9 @@ def _decode_stored(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
         image.load()
         width, height = image.size
         rgb = np.empty((height, width, 3), np.uint8)
-        alpha = np.empty((height, width), np.uint8) if image.has_transparency_data else None
+        # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.
+        has_alpha = image.has_transparency_data and not image.mode.startswith("I")
+        alpha = np.empty((height, width), np.uint8) if has_alpha else None
         # By strips: Pillow would join a copy of everything first, and convert it to another.
         for top in range(0, height, _STRIP_ROWS):
             strip = image.crop((0, top, width, min(top + _STRIP_ROWS, height)))

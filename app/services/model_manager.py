@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 BALANCED = TIERS[DEFAULT_TIER]
 
-# What one inference takes on top of what is resident (scripts/optimize_models.py measures it); with less left than
-# this, starting one would get the process killed.
+# What one inference at 320×320 takes on top of what is resident (scripts/optimize_models.py measures it), and a larger
+# one by its area; with less left than this, starting one would get the process killed.
 PUBLISHED_FORM = "published"
 INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300}
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
@@ -91,7 +91,8 @@ class OnnxSession:
             # Of a larger part the second look would show less than the first.
             share = tier.closer_area_px / tier.area_px
             box = closer_look.subject_box(saliency, height, width, largest_share=share)
-            if box is not None:
+            # What is much smaller than the network's input shows it nothing new, only blurred.
+            if box is not None and box.area_px >= tier.closer_area_px / 4:
                 closer = self._look(rgb[box.slices], resize, tier.closer_area_px)
                 saliency = closer_look.join(saliency, closer, box, height, width)
         return saliency
@@ -103,19 +104,19 @@ class OnnxSession:
             height, width = preprocess.network_size(*rgb.shape[:2], mode=resize, area_px=area_px)
         planes = preprocess.to_network_input(rgb, height, width)
         with self._one_at_a_time:
-            self._check_memory()
+            self._check_memory(area_px=height * width)
             try:
                 (raw,) = self._session.run([self._output_name], {self._input_name: planes})
             except self._faults as fault:
                 raise ModelUnavailable(f"onnxruntime failed while it ran {self.name}: {fault}") from fault
         return preprocess.to_saliency(raw[0, 0])
 
-    def _check_memory(self) -> None:
+    def _check_memory(self, area_px: int) -> None:
         left_mb = memory.available_mb(self._host)
-        needed_mb = INFERENCE_MB[self.form]
+        needed_mb = INFERENCE_MB[self.form] * max(1.0, area_px / preprocess.TRAINED_SIDE_PX**2)
         if left_mb < needed_mb:
             raise ModelUnavailable(
-                f"An inference needs {needed_mb} MB and {left_mb:.0f} MB are left of the "
+                f"An inference needs {needed_mb:.0f} MB and {left_mb:.0f} MB are left of the "
                 f"{self._host.memory_limit_mb} MB limit ({self._host.memory_limit_source})."
             )
 
@@ -257,22 +258,27 @@ class ModelManager:
         started_s = time.perf_counter()
         memory.tune_allocator()
         session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
-        memory.settle()
         log.info("loaded the model from %s (%s) in %.2f s", source, session.form, time.perf_counter() - started_s)
         return session
 
     def _open_rewritten(self, source: Path) -> OnnxSession | None:
-        for _ in range(2):
+        for attempt in (1, 2):
             rewrites = model_rewrites.make(source, self.settings)
             if rewrites is None:
                 return None
-            left_mb = memory.available_mb(self.host)
-            form = model_rewrites.choose(rewrites, self.settings, threads=self._threads, available_mb=left_mb)
             try:
-                return self._open(rewrites.path(form), form)
-            except ModelUnavailable as fault:  # damaged on its disk: made anew, once
+                form = model_rewrites.choose(
+                    rewrites, self.settings, threads=self._threads, available_mb=memory.available_mb(self.host)
+                )
+            except RuntimeError as fault:
+                log.warning("the 8-bit network could not be tried: %s", fault)
+                form = FLOAT if attempt == 2 else ""
+            try:
+                if form:
+                    return self._open(rewrites.path(form), form)
+            except ModelUnavailable as fault:
                 log.warning("the rewritten model is dropped: %s", fault)
-                rewrites.discard()
+            rewrites.discard()  # damaged on its disk: made anew, once
         return None
 
     def _open(self, path: Path, form: str) -> OnnxSession:

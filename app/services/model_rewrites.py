@@ -17,7 +17,6 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from app import config, hosting
 from app.config import Settings
@@ -33,7 +32,7 @@ _SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 _OPTIMIZER, _CHOOSER = _SCRIPTS / "optimize_models.py", _SCRIPTS / "choose_precision.py"
 _SCRIPT_LIMIT_S = 120
 # What the comparison takes, in a process beside this one; with less left, float is served unmeasured.
-CHOOSER_MB = 130
+CHOOSER_MB = 140
 
 
 @dataclass(frozen=True)
@@ -102,35 +101,51 @@ def choose(rewrites: Rewrites, settings: Settings, *, threads: int, available_mb
     """Say which form is served here, FLOAT or INT8: PRECISION, or what was measured on this kind of processor.
 
     Measured now, in about a second, if it was not yet and the memory that is left allows it.
+
+    Raises:
+        RuntimeError: the comparison failed; one of the files may be damaged.
     """
-    if settings.precision == FLOAT or not rewrites.int8_path.is_file():
+    if settings.precision == FLOAT:
+        return FLOAT
+    if not rewrites.int8_path.is_file():
+        if settings.precision == INT8:
+            log.warning("PRECISION is int8, and there is no 8-bit form of these weights: float is served")
         return FLOAT
     if settings.precision == INT8:
         return INT8
-    try:
-        choice = _read_choice(rewrites.choice_path)
-        if choice is None:
-            if available_mb < CHOOSER_MB:
-                log.warning("the 8-bit network is not served: %d MB are too few to try it", available_mb)
-                return FLOAT
-            choice = _measure(rewrites, threads)
-    except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as fault:
-        log.warning("the 8-bit network is not served, for it could not be tried: %s", fault)
+    known = _read_choice(rewrites.choice_path)
+    if known:
+        return known
+    if available_mb < CHOOSER_MB:
+        log.warning("the 8-bit network is not served: %d MB are too few to try it", available_mb)
         return FLOAT
-    return INT8 if choice["precision"] == INT8 else FLOAT
+    return _measure(rewrites, threads)
 
 
-def _read_choice(path: Path) -> dict[str, Any] | None:
+def _read_choice(path: Path) -> str | None:
     try:
-        choice = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
+        return _chosen(path.read_text())
+    except (OSError, ValueError):
         return None
-    return choice if isinstance(choice, dict) and "precision" in choice else None
 
 
-def _measure(rewrites: Rewrites, threads: int) -> dict[str, Any]:
-    line = _run(_CHOOSER, str(rewrites.float_path), str(rewrites.int8_path), "--threads", str(threads))
-    choice: dict[str, Any] = json.loads(line)
+def _chosen(line: str) -> str:
+    """The form that an outcome names. Raises ValueError where it is no outcome."""
+    try:
+        form = json.loads(line)["precision"]
+    except (TypeError, KeyError, RecursionError) as fault:
+        raise ValueError(f"this is no outcome of a comparison: {line[:80]!r}") from fault
+    if form not in (FLOAT, INT8):
+        raise ValueError(f"there is no precision {form!r}")
+    return str(form)
+
+
+def _measure(rewrites: Rewrites, threads: int) -> str:
+    try:
+        line = _run(_CHOOSER, str(rewrites.float_path), str(rewrites.int8_path), "--threads", str(threads))
+        form = _chosen(line)
+    except (OSError, ValueError, subprocess.SubprocessError) as fault:
+        raise RuntimeError(str(fault)) from fault
     log.info("the network was tried in float and in 8 bits on this machine: %s", line)
     temporary = rewrites.choice_path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -138,12 +153,18 @@ def _measure(rewrites: Rewrites, threads: int) -> dict[str, Any]:
         os.replace(temporary, rewrites.choice_path)
     except OSError as fault:  # a read-only disk: it is measured again at the next start
         log.info("what was measured cannot be kept: %s", fault)
-    return choice
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return form
 
 
 def _measured_on() -> str:
     """A name for what the measurement depends on: the kind of processor, and onnxruntime."""
-    about = f"{hosting.processor()} {metadata.version('onnxruntime')}"
+    try:
+        version = metadata.version("onnxruntime")
+    except metadata.PackageNotFoundError:  # installed under another name, such as onnxruntime-gpu
+        version = "unknown"
+    about = f"{hosting.processor()} {version}"
     return hashlib.sha256(about.encode()).hexdigest()[:12]
 
 
@@ -153,4 +174,4 @@ def _run(script: Path, *arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_SCRIPT_LIMIT_S)
     if done.returncode:
         raise RuntimeError((done.stderr.strip().splitlines() or ["no reason given"])[-1])
-    return done.stdout.strip().splitlines()[-1]
+    return (done.stdout.strip().splitlines() or [""])[-1]

@@ -19,7 +19,7 @@ from app import config
 from app.config import Settings
 from app.errors import AppError, BadRequest, ModelUnavailable, UnreadableImage
 from app.hosting import MIB
-from app.imaging import decode, encode, preprocess, refine
+from app.imaging import decode, encode, foreground, preprocess, refine
 from app.imaging.color import RGB, parse_color
 from app.imaging.decode import Probe
 from app.metrics import StageTimings
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 # How long a photo waits for a model that is being downloaded or loaded before it is cut out without.
 MODEL_WAIT_S = 8.0
 # What the program holds with its model loaded, gunicorn's master and the kernel's buffers counted in: 120 measured.
-RESIDENT_MB = 140
+RESIDENT_MB = 128
 # The upload is held as well, with what stands around it in its form.
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
@@ -158,10 +158,13 @@ class TinyU2NetService:
         height, width = photo.rgb.shape[:2]
         deadline.check()
         with timings.span("infer"):
-            saliency, method, model = self._infer(photo.rgb, options, deadline)
+            reduced = preprocess.reduce_to(photo.rgb, self.settings.max_inference_px)
+            saliency, method, model = self._infer(reduced, options, deadline)
         deadline.check()
         with timings.span("refine"):
-            alpha = refine.lift_alpha(saliency, height, width)
+            guide = preprocess.reduce_to(reduced, refine.GUIDE_PX)
+            alpha = refine.lift_alpha(saliency, photo.rgb, guide)
+            foreground.restore_colors(photo.rgb, alpha, guide)
             alpha = refine.multiply_alpha(alpha, photo.alpha)
         deadline.check()
         with timings.span("composite"):
@@ -185,10 +188,9 @@ class TinyU2NetService:
         )
 
     def _infer(
-        self, rgb: NDArray[np.uint8], options: CutoutOptions, deadline: Deadline
+        self, reduced: NDArray[np.uint8], options: CutoutOptions, deadline: Deadline
     ) -> tuple[NDArray[np.float32], str, str]:
         """Return saliency map, method and model name; by OpenCV when the network cannot be had."""
-        reduced = preprocess.reduce_to(rgb, self.settings.max_inference_px)
         try:
             session = self.models.get_session(
                 options.model,
@@ -301,6 +303,7 @@ class TinyU2NetService:
         except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
             log.info("the warm-up gave way: %s", fault)
         finally:
+            memory.settle()
             with self._warm_up_lock:
                 self._warm_up_begun = self._warm_method is not None
 

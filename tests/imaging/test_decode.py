@@ -122,3 +122,16 @@ def test_a_palette_without_colours_is_called_damaged() -> None:
 def test_sound_in_the_container_of_webp_is_no_damaged_webp() -> None:
     with pytest.raises(UnsupportedFormat):
         decode.probe(b"RIFF\x24\0\0\0WAVEfmt " + bytes(40))
+
+
+def test_16_bit_grey_with_a_transparent_value_is_scaled_not_clipped() -> None:
+    slope = np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64)
+    photo = decode.decode(encoded(Image.fromarray(slope), "PNG", transparency=0))
+    assert np.abs(photo.rgb[:, :, 0].astype(int) - (slope >> 8)).max() == 0
+
+
+def test_a_progressive_jpeg_is_known_to_take_more_memory() -> None:
+    plain = decode.probe(encoded(picture(), "JPEG"))
+    progressive = decode.probe(encoded(picture(), "JPEG", progressive=True))
+    four_inks = decode.probe(encoded(picture(mode="CMYK"), "JPEG", progressive=True))
+    assert plain.bytes_per_pixel < progressive.bytes_per_pixel < four_inks.bytes_per_pixel

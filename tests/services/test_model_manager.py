@@ -154,6 +154,22 @@ def test_a_damaged_rewritten_file_is_made_anew(tmp_path: Path, settings: Setting
     assert rewrites.int8_path.stat().st_size > 1_000_000
 
 
+def test_a_damaged_8_bit_file_that_was_never_tried_is_made_anew(
+    tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = model_files.find_model("u2netp", settings)
+    assert source is not None
+    shutil.copy(source, tmp_path / "u2netp.onnx")
+    copied = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
+    rewrites = model_rewrites.make(tmp_path / "u2netp.onnx", copied)
+    assert rewrites is not None
+    rewrites.int8_path.write_bytes(b"damaged")
+    assert ModelManager(copied, BIG).get_session().infer(PHOTO).max() == pytest.approx(1)
+    assert "could not be tried" in caplog.text
+    assert rewrites.int8_path.stat().st_size > 1_000_000
+    assert rewrites.choice_path.is_file()
+
+
 def test_too_little_memory_is_told_before_it_is_tried(settings: Settings) -> None:
     session = ModelManager(settings, TINY).get_session()
     with pytest.raises(ModelUnavailable, match="are left of the 64 MB limit"):
