@@ -48,6 +48,13 @@ class UnreadableImage(AppError):
     code = "unreadable_image"
 
 
+class UnknownForeground(AppError):
+    """Nothing in the photo stands out as its subject."""
+
+    status = 422
+    code = "unknown_foreground"
+
+
 class Busy(AppError):
     """Every slot and every place in the queue is taken."""
 

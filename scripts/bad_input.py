@@ -48,6 +48,6 @@ BAD_UPLOADS: dict[str, tuple[bytes, int]] = {
     "a PNG with 60 MB of text": (png_with_text(60), 422),
     "11 MB": (JPEG + bytes(11 * MIB), 413),
     "60 MB": (JPEG + bytes(60 * MIB), 413),
-    "a GIF": (_photo("GIF"), 415),
+    "a PPM": (_photo("PPM"), 415),
     "an SVG": (SVG, 415),
 }

@@ -75,8 +75,8 @@ class Way:
     def options(self) -> CutoutOptions:
         """What the service is asked for."""
         if self.mode == OPENCV_METHOD:
-            return CutoutOptions()
-        return CutoutOptions(resize=self.mode, quality=self.tier)
+            return CutoutOptions(on_unknown="pass")
+        return CutoutOptions(resize=self.mode, quality=self.tier, on_unknown="pass")
 
     def __str__(self) -> str:
         return self.mode if self.tier == NO_TIER else f"{self.mode}, {self.tier}"
@@ -204,7 +204,9 @@ def cut_out(service: TinyU2NetService, pair: Pair, way: Way) -> tuple[Cutout, ND
             f"{pair.photo} was cut out by {cutout.method}, not the network: is the model in U2NET_HOME? "
             f"`--modes {OPENCV_METHOD}` needs none"
         )
-    return cutout, decode_alpha(cutout.image)
+    alpha = decode_alpha(cutout.image)
+    # A photo that came back whole is one in which nothing was found.
+    return cutout, alpha if cutout.confidence else np.zeros_like(alpha)
 
 
 def evaluate(services: Mapping[Way, TinyU2NetService], set_name: str, pairs: Sequence[Pair]) -> dict[Way, Row]:

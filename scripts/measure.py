@@ -1,6 +1,6 @@
 """Print what the README claims, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, box, large, level, allocator, start, bad-input, pixels, modules. Without any: all of them.
+Parts: parity, fallback, confidence, box, large, level, allocator, start, bad-input, pixels, modules. Without any: all.
 Each prints a Markdown table.
 Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
 """
@@ -31,6 +31,8 @@ sys.path.insert(0, str(REPO))
 from app import config  # noqa: E402
 from app.config import Settings  # noqa: E402
 from app.imaging import decode, encode, preprocess, refine  # noqa: E402
+from app.imaging.confidence import agreement  # noqa: E402
+from app.imaging.confidence import confidence as confidence_of  # noqa: E402
 from app.services import model_rewrites, opencv_fallback  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
 from app.services.tiny_u2net_service import CutoutOptions, TinyU2NetService  # noqa: E402
@@ -105,6 +107,36 @@ def parity() -> None:
     table("Parity with the published network (square 320×320)", ("photo", "IoU at 0.5"), lines)
     print(f"\nmedian IoU: **{middle:.4f}** (promised: at least 0.97)")
     print(f"anime-girl-1.jpg: mean alpha difference from rembg **{difference:.2f}/255** (promised: below 2)")
+
+
+def confidence() -> None:
+    """What the confidence of an answer stands for: photos of sod-dev, by how far their maps agree with their masks."""
+    folder = SHARED / "data/sod-dev"
+    session = real_service().models.get_session()
+    found = []
+    for photo in tqdm(sorted((folder / "images").iterdir()), desc="confidence", disable=None):
+        rgb = preprocess.reduce_to(decode.decode(photo.read_bytes()).rgb, Settings().max_inference_px)
+        saliency = session.infer(rgb)
+        with Image.open(next((folder / "masks").glob(f"{photo.stem}.*"))) as mask:
+            true = np.asarray(mask.convert("L").resize(saliency.shape[::-1])) > 127
+        figures = agreement(saliency), confidence_of(saliency), iou(saliency > 0.5, true), float(saliency.max())
+        found.append(figures)
+    unknown = [row for row in found if row[1] == 0]
+    found = sorted(row for row in found if row[1] > 0)
+    eighths = [found[len(found) * k // 8 : len(found) * (k + 1) // 8] for k in range(8)]
+    rows = [
+        (len(part), *(f"{statistics.mean(column):.2f}" for column in list(zip(*part, strict=True))[:3]))
+        for part in eighths
+    ]
+    rows.append(
+        (
+            len(unknown),
+            "no subject found",
+            "0.00",
+            f"{statistics.mean(row[2] for row in unknown):.2f}" if unknown else "–",
+        )
+    )
+    table("Confidence on sod-dev", ("photos", "agreement", "confidence", "mean IoU with the truth"), rows)
 
 
 def fallback_iou(every: int = 1) -> list[float]:
@@ -370,6 +402,9 @@ def pixels() -> None:
         picture.save(buffer, file_format, **how)
         return buffer.getvalue()
 
+    import pillow_heif  # here alone: it writes what is sent
+
+    pillow_heif.register_heif_opener()
     with Image.open(load.AUTHOR_PHOTOS / "bike.jpg") as original:
         photo = original.convert("RGB").resize(PIXELS_SIZE)
     veiled = photo.copy()
@@ -382,6 +417,12 @@ def pixels() -> None:
         "PNG": file_of(photo, "PNG", compress_level=1),
         "PNG with alpha": file_of(veiled, "PNG", compress_level=1),
         "PNG, palette, transparent": file_of(photo.quantize(200), "PNG", transparency=3),
+        "TIFF": file_of(photo, "TIFF", compression="tiff_deflate"),
+        "BMP": file_of(photo, "BMP"),
+        "GIF": file_of(photo.quantize(200), "GIF"),
+        "AVIF": file_of(photo, "AVIF", speed=10),
+        "HEIC": file_of(photo, "HEIF"),
+        "HEIC with alpha": file_of(veiled, "HEIF"),
         "WebP": file_of(photo, "WEBP", method=0),
         "WebP with alpha": file_of(veiled, "WEBP", method=0),
     }
@@ -432,6 +473,7 @@ def modules() -> None:
 PARTS: dict[str, Callable[[], None]] = {
     "parity": parity,
     "fallback": fallback,
+    "confidence": confidence,
     "box": box,
     "large": large,
     "level": level,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -82,7 +82,9 @@ def test_what_cannot_be_done_is_false_logged_and_leaves_no_half_written_file(
     reason: str,
 ) -> None:
     (tmp_path / "text.jpg").write_text("no photo")
-    Image.new("RGB", (40, 40), "red").save(tmp_path / "good.png")
+    disc = Image.new("RGB", (400, 300), "green")
+    ImageDraw.Draw(disc).ellipse((120, 70, 280, 230), "red")
+    disc.save(tmp_path / "good.png")
     assert tiny.remove_background(tmp_path / input_name, tmp_path / output_name) is False
     assert reason in caplog.text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.png", "text.jpg"]

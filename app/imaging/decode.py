@@ -9,7 +9,7 @@ import io
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,19 +17,25 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from app.errors import UnreadableImage, UnsupportedFormat
+from app.imaging import profiles
 
 # Pillow's own guard against bombs only warns up to 179 MP; ours is stricter and looks before the decoder runs.
 Image.MAX_IMAGE_PIXELS = None
 # Compressed text in a PNG is inflated while the header is read: 64 MB of it, were it left to Pillow.
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
 
-ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
-ACCEPTED_NAMES = "JPEG, PNG or WebP"
+ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
+ACCEPTED_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
 
+_HEIF = re.compile(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 _SIGNATURES = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG"),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "WebP"),
+    (re.compile(rb".{4}ftypavi[fs]", re.DOTALL), "AVIF"),
+    (_HEIF, "HEIC"),
+    (re.compile(rb"II\*\0|MM\0\*"), "TIFF"),
+    (re.compile(rb"GIF8[79]a"), "GIF"),
 )
 # What Pillow's decoders raise on damaged bytes; none of it is ours to tell apart.
 _DECODER_FAULTS = (
@@ -47,6 +53,7 @@ _DECODER_FAULTS = (
 )
 _STRIP_ROWS = 64
 _EXIF_ORIENTATION = 0x0112
+_QUARTER_TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 # EXIF orientation → mirror left to right first?, then turn.
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
     2: (True, None),
@@ -62,20 +69,27 @@ _UPRIGHT: dict[int, tuple[bool, int | None]] = {
 @dataclass(frozen=True)
 class Probe:
     """What the header of a photo says: format, stored width and height in pixels (before EXIF turns it), and what
-    a pixel takes, in bytes, while the photo is decoded and put together (scripts/measure.py pixels)."""
+    a pixel takes, in bytes, while the photo is decoded and put together (scripts/measure.py pixels). Of what is
+    `animated`, or has several pages, the first is taken."""
 
     format: str
     width: int
     height: int
     bytes_per_pixel: int
+    animated: bool = False
 
 
 @dataclass(frozen=True)
 class Photo:
-    """Pixels of a photo, upright: `rgb` uint8 [H, W, 3]; `alpha` uint8 [H, W], or None when it is opaque."""
+    """Pixels of a photo, upright: `rgb` uint8 [H, W, 3]; `alpha` uint8 [H, W], or None when it is opaque.
+
+    The colours are sRGB, or those of `icc_profile`, when it was to be kept. `dpi` is across and down, when it is told.
+    """
 
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 def probe(data: bytes) -> Probe:
@@ -86,10 +100,12 @@ def probe(data: bytes) -> Probe:
         UnreadableImage: they begin like one, but the header is damaged or the image has no pixels.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
+        with _open(data) as image:
             width, height = image.size
             found = "JPEG" if image.format == "MPO" else str(image.format)
             bytes_per_pixel = _bytes_per_pixel(image)
+            # An MPO's further pictures are a phone's own: a depth map, a small copy.
+            animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except _DECODER_FAULTS as fault:
         for signature, name in _SIGNATURES:
             if signature.match(data):
@@ -99,7 +115,18 @@ def probe(data: bytes) -> Probe:
         raise UnsupportedFormat(f"This is not a photo we can read. Please send {ACCEPTED_NAMES}.") from fault
     if width < 1 or height < 1:
         raise UnreadableImage("The image has no pixels: its width or height is 0.")
-    return Probe(found, width, height, bytes_per_pixel)
+    return Probe(found, width, height, bytes_per_pixel, animated)
+
+
+def _open(data: bytes) -> Image.Image:
+    formats = list(ACCEPTED_FORMATS)
+    if _HEIF.match(data):
+        # Imported for those who send one: it takes 6 MB.
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False)
+        formats.append("HEIF")
+    return Image.open(io.BytesIO(data), formats=formats)
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
@@ -111,39 +138,58 @@ def _bytes_per_pixel(image: Image.Image) -> int:
     return 10
 
 
-def decode(data: bytes) -> Photo:
-    """Decode the first frame to RGB and turn it upright by its EXIF orientation; colour profiles are not applied.
+def decode(data: bytes, *, keep_profile: bool = False) -> Photo:
+    """Decode the first frame to RGB, upright by its EXIF orientation.
+
+    Colours are converted to sRGB by the photo's ICC profile, or left as they are with `keep_profile`; a profile that
+    is damaged, or of another kind of colours than the photo's, is passed over.
 
     Raises:
         UnreadableImage: the pixels are damaged or cut short.
     """
     try:
-        rgb, alpha, orientation = _decode_stored(data)
+        photo, orientation = _decode_stored(data, keep_profile)
     except _DECODER_FAULTS as fault:
         raise UnreadableImage("The photo is damaged or cut short. Please save or send it again.") from fault
-    return Photo(_upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation))
+    alpha = None if photo.alpha is None else _upright(photo.alpha, orientation)
+    dpi = photo.dpi[::-1] if photo.dpi and _UPRIGHT.get(orientation, (False, None))[1] in _QUARTER_TURNS else photo.dpi
+    return replace(photo, rgb=_upright(photo.rgb, orientation), alpha=alpha, dpi=dpi)
 
 
-def _decode_stored(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, object]:
+def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
     """Pixels as they are stored, and the orientation; Pillow's own four bytes a pixel are free on return."""
-    with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
+    with _open(data) as image:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        dpi = _dpi(image)
         image.load()
         width, height = image.size
         rgb = np.empty((height, width, 3), np.uint8)
         # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.
         has_alpha = image.has_transparency_data and not image.mode.startswith("I")
         alpha = np.empty((height, width), np.uint8) if has_alpha else None
+        profile = image.info.get("icc_profile")
+        kept = bool(keep_profile and profile and profiles.is_of_rgb(profile))
+        to_srgb = profiles.to_srgb(profile, image.mode) if profile and not kept else None
         # By strips: Pillow would join a copy of everything first, and convert it to another.
         for top in range(0, height, _STRIP_ROWS):
             strip = image.crop((0, top, width, min(top + _STRIP_ROWS, height)))
             rows = slice(top, top + strip.height)
-            if alpha is None:
-                rgb[rows] = _opaque_pixels(strip)
-            else:
-                rgba = np.asarray(strip if strip.mode == "RGBA" else strip.convert("RGBA"))
-                rgb[rows], alpha[rows] = rgba[:, :, :3], rgba[:, :, 3]
-    return rgb, None if alpha is None or int(alpha.min()) == 255 else alpha, orientation
+            if alpha is not None:
+                strip = strip if strip.mode == "RGBA" else strip.convert("RGBA")
+                alpha[rows] = np.asarray(strip)[:, :, 3]
+                strip = strip.convert("RGB")
+            rgb[rows] = np.asarray(to_srgb(strip)) if to_srgb else _opaque_pixels(strip)
+    if alpha is not None and int(alpha.min()) == 255:
+        alpha = None
+    return Photo(rgb, alpha, profile if kept else None, dpi), orientation if isinstance(orientation, int) else 1
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    try:
+        across, down = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 1 <= across <= 65535 and 1 <= down <= 65535 else None
 
 
 def _opaque_pixels(strip: Image.Image) -> NDArray[np.uint8]:
@@ -154,8 +200,8 @@ def _opaque_pixels(strip: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
-def _upright(pixels: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:
-    mirrored, turn = _UPRIGHT.get(orientation, (False, None)) if isinstance(orientation, int) else (False, None)
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    mirrored, turn = _UPRIGHT.get(orientation, (False, None))
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
     if turn is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 
 import cv2
@@ -46,20 +48,53 @@ _OPTIONS = {
     "webp": [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY],
 }
 _STRIP_ROWS = 64
+_IHDR_END = 33  # PNG's signature and first chunk
+_METRES_PER_INCH = 0.0254
 
 
-def encode(pixels: NDArray[np.uint8], format_name: str) -> bytes:
+def encode(
+    pixels: NDArray[np.uint8],
+    format_name: str,
+    *,
+    icc_profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
     """Encode RGB uint8 [H, W, 3] or RGBA [H, W, 4] as "png", "jpeg" (RGB only) or "webp".
 
     `pixels` are used up: their channels are swapped in place, for OpenCV writes BGR and a copy of a large photo is
     dear. PNG is written at level 1 with run-length matching and one filter: four times faster than Pillow's default
     at 1.02 times the bytes in the middle, seldom more than 1.1 (scripts/benchmark.py), since hidden pixels are zero.
+    The file carries the ICC profile of its colours, when one is given, and PNG and JPEG the resolution, `dpi` across
+    and down.
     """
     _swap_red_and_blue(pixels)
-    written, file_bytes = cv2.imencode(FORMATS[format_name].suffix, pixels, _OPTIONS[format_name])
+    suffix, options = FORMATS[format_name].suffix, _OPTIONS[format_name]
+    if icc_profile:
+        profile = np.frombuffer(icc_profile, np.uint8)
+        written, file_bytes = cv2.imencodeWithMetadata(suffix, pixels, [cv2.IMAGE_METADATA_ICCP], [profile], options)
+    else:
+        written, file_bytes = cv2.imencode(suffix, pixels, options)
     if not written:
         raise MemoryError(f"OpenCV could not write a {format_name}")
+    if dpi and format_name == "jpeg":
+        _set_jpeg_dpi(file_bytes, dpi)
+    if dpi and format_name == "png":
+        return b"".join((file_bytes[:_IHDR_END].data, _png_dpi(dpi), file_bytes[_IHDR_END:].data))
     return file_bytes.tobytes()
+
+
+def _png_dpi(dpi: tuple[float, float]) -> bytes:
+    """The chunk that tells a PNG's resolution, in pixels a metre (PNG specification, 11.3.4.3)."""
+    across, down = (round(value / _METRES_PER_INCH) for value in dpi)
+    body = b"pHYs" + struct.pack(">IIB", across, down, 1)
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def _set_jpeg_dpi(file_bytes: NDArray[np.uint8], dpi: tuple[float, float]) -> None:
+    """Write the resolution into the JFIF segment that libjpeg begins a file with; in place."""
+    if bytes(file_bytes[6:11]) == b"JFIF\0":
+        across, down = (round(value) for value in dpi)
+        file_bytes[13:18] = np.frombuffer(struct.pack(">BHH", 1, across, down), np.uint8)
 
 
 def _swap_red_and_blue(pixels: NDArray[np.uint8]) -> None:

@@ -17,6 +17,9 @@ RESIZE_MODES = ("dynamic", "static", "hybrid")
 HYBRID_TOLERANCE = 1.05
 # Longer photos than this are squeezed to it: a strip of one or two strides shows the network nothing.
 LONGEST_ASPECT = 4.0
+# The network's surest pixel in a photo with a subject is above 0.8 in 98 of 100 photos (scripts/measure.py confidence);
+# on plain colours, noise and textures it is below 0.4.
+LEAST_PEAK = 0.5
 # Mean and standard deviation of ImageNet's RGB, with which U²-Net was trained (Qin et al., 2020).
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -76,8 +79,12 @@ def to_network_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray
 
 
 def to_saliency(raw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Stretch a raw map float32 [h, w] to 0..1, as U²-Net's author does; a flat map stays what it was, clipped."""
+    """Stretch a raw map float32 [h, w] to 0..1, as U²-Net's author does.
+
+    A map that nowhere reaches LEAST_PEAK holds no subject: it stays what it was, clipped, instead of having its noise
+    stretched into one.
+    """
     least, most = float(raw.min()), float(raw.max())
-    if not most - least > 1e-6:
+    if not most >= LEAST_PEAK or not most - least > 1e-6:
         return np.nan_to_num(raw).clip(0.0, 1.0).astype(np.float32, copy=False)
     return ((raw - least) * (1.0 / (most - least))).astype(np.float32, copy=False)

@@ -17,10 +17,10 @@ from app.imaging.color import RGB, parse_color
 from app.imaging.encode import FORMAT_ALIASES, FORMATS
 from app.imaging.preprocess import RESIZE_MODES
 from app.services.quality import DEFAULT_TIER, TIERS
-from app.services.tiny_u2net_service import CutoutOptions
+from app.services.tiny_u2net_service import COLOR_PROFILES, ON_UNKNOWN, CutoutOptions
 
 PHOTO_FIELDS = ("file", "image")
-OPTION_FIELDS = ("background_color", "format", "model", "resize", "quality")
+OPTION_FIELDS = ("background_color", "format", "model", "resize", "quality", "on_unknown", "color_profile")
 TRANSPARENT = "transparent"
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -93,6 +93,8 @@ def read_options(fields: Mapping[str, str], *, image_format: str = "png") -> Cut
         model=_model(given.get("model", "")),
         resize=_one_of("resize", given["resize"], RESIZE_MODES) if given.get("resize") else None,
         quality=_one_of("quality", given.get("quality") or DEFAULT_TIER, tuple(TIERS)),
+        on_unknown=_one_of("on_unknown", given.get("on_unknown") or ON_UNKNOWN[0], ON_UNKNOWN),
+        color_profile=_one_of("color_profile", given.get("color_profile") or COLOR_PROFILES[0], COLOR_PROFILES),
     )
 
 

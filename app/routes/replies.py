@@ -55,6 +55,8 @@ def image_reply(cutout: Cutout) -> Response:
             "X-Format": cutout.format,
             "X-Method": cutout.method,
             "X-Model": cutout.model,
+            "X-Confidence": str(cutout.confidence),
+            "X-Animated": str(cutout.animated).lower(),
             "X-Total-Ms": str(cutout.timings_ms["total"]),
             "X-Memory-RSS-MB": str(cutout.memory["rss_mb"]),
             "X-Memory-Peak-MB": str(cutout.memory["peak_rss_mb"]),
@@ -73,6 +75,8 @@ def json_reply(cutout: Cutout) -> Response:
         "format": cutout.format,
         "method": cutout.method,
         "model": cutout.model,
+        "confidence": cutout.confidence,
+        "animated": cutout.animated,
         "timings_ms": cutout.timings_ms,
         "memory": cutout.memory,
     }

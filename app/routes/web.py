@@ -17,7 +17,9 @@ from app.services.tiny_u2net_service import TinyU2NetService
 web_blueprint = Blueprint("web", __name__)
 
 SAMPLE_CREDIT = "Photo: Rachel Michetti, Pikolo Espresso Bar (CC0)"
-ACCEPTED_TYPES = "image/jpeg,image/png,image/webp"
+ACCEPTED_TYPES = ",".join(
+    f"image/{kind}" for kind in ("jpeg", "png", "webp", "avif", "heic", "heif", "tiff", "bmp", "gif")
+)
 # The page holds the picture twice as base64, and the whole of it is text, then bytes.
 PAGE_COPIES = 8
 EMPTY_FORM = {"background": TRANSPARENT, "background_color": "#ffffff", "format": "png"}

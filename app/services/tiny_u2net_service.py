@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from app import config
 from app.config import Settings
-from app.errors import AppError, BadRequest, ModelUnavailable, UnreadableImage
+from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground, UnreadableImage
 from app.hosting import MIB
 from app.imaging import decode, encode, foreground, preprocess, refine
 from app.imaging.color import RGB, parse_color
+from app.imaging.confidence import confidence as confidence_of
 from app.imaging.decode import Probe
 from app.metrics import StageTimings
 from app.services import bg_changer, memory, opencv_fallback
@@ -40,6 +41,11 @@ UPLOAD_SLACK_BYTES = MIB
 LEAST_BUDGET_MB = 40
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
+# Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
+OPENCV_CONFIDENCE = 0.5
+# What is done with a photo in which nothing stands out: refuse it, or give it back whole.
+ON_UNKNOWN = ("error", "pass")
+COLOR_PROFILES = ("srgb", "keep")
 SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
 
@@ -47,20 +53,24 @@ SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg
 class CutoutOptions:
     """What to make of a photo: RGB behind it (None: transparent), the file format ("png", "jpeg", "webp"), the
     model (None: the host's own), how it is brought to the network's size (one of RESIZE_MODES; None: the
-    setting's), and the speed tier (one of TIERS)."""
+    setting's), the speed tier (one of TIERS), what to do when there is no subject (one of ON_UNKNOWN), and whether
+    its colours become sRGB or keep the photo's own profile (one of COLOR_PROFILES)."""
 
     background_color: RGB | None = None
     format: str = "png"
     model: str | None = None
     resize: str | None = None
     quality: str = DEFAULT_TIER
+    on_unknown: str = ON_UNKNOWN[0]
+    color_profile: str = COLOR_PROFILES[0]
 
 
 @dataclass(frozen=True)
 class Cutout:
     """A finished cut-out: the file's bytes and the facts about how it was made.
 
-    `method` is "tiny_u2net", "rembg" or "opencv"; `timings_ms` maps stage → milliseconds, with "total".
+    `method` is "tiny_u2net", "rembg" or "opencv"; `timings_ms` maps stage → milliseconds, with "total";
+    `confidence` is 0..1, 0 for a photo that came back whole; of an `animated` photo this is the first picture.
     """
 
     image: bytes
@@ -69,6 +79,8 @@ class Cutout:
     height: int
     method: str
     model: str
+    confidence: float
+    animated: bool
     timings_ms: dict[str, float]
     memory: dict[str, float | int | str | bool]
 
@@ -136,13 +148,14 @@ class TinyU2NetService:
         if not data:
             raise BadRequest("The photo is empty: no bytes came.", code="empty_file")
         with timings.span("probe"):
-            working_bytes = self._working_bytes(decode.probe(data), options, upload_bytes=len(data))
+            probe = decode.probe(data)
+            working_bytes = self._working_bytes(probe, options, upload_bytes=len(data))
         with timings.span("queue"):
             self.admission.enter(deadline)
         working = self.budget.holding()
         try:
             working.add(working_bytes)
-            return self._cut_out_admitted(data, options, deadline, timings)
+            return self._cut_out_admitted(data, probe, options, deadline, timings)
         finally:
             try:
                 memory.give_back()  # first: the next photo starts with what this one leaves
@@ -151,20 +164,28 @@ class TinyU2NetService:
                 self.admission.leave()
 
     def _cut_out_admitted(
-        self, data: bytes, options: CutoutOptions, deadline: Deadline, timings: StageTimings
+        self, data: bytes, probe: Probe, options: CutoutOptions, deadline: Deadline, timings: StageTimings
     ) -> Cutout:
         with timings.span("decode"):
-            photo = decode.decode(data)
+            photo = decode.decode(data, keep_profile=options.color_profile == "keep")
         height, width = photo.rgb.shape[:2]
         deadline.check()
         with timings.span("infer"):
             reduced = preprocess.reduce_to(photo.rgb, self.settings.max_inference_px)
             saliency, method, model = self._infer(reduced, options, deadline)
         deadline.check()
+        confidence = _confidence(saliency, method)
         with timings.span("refine"):
-            guide = preprocess.reduce_to(reduced, refine.GUIDE_PX)
-            alpha = refine.lift_alpha(saliency, photo.rgb, guide)
-            foreground.restore_colors(photo.rgb, alpha, guide)
+            if confidence > 0:
+                guide = preprocess.reduce_to(reduced, refine.GUIDE_PX)
+                alpha = refine.lift_alpha(saliency, photo.rgb, guide)
+                foreground.restore_colors(photo.rgb, alpha, guide)
+            elif options.on_unknown == "pass":
+                alpha = np.full((height, width), 255, np.uint8)
+            else:
+                raise UnknownForeground(
+                    "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
+                )
             alpha = refine.multiply_alpha(alpha, photo.alpha)
         deadline.check()
         with timings.span("composite"):
@@ -172,10 +193,11 @@ class TinyU2NetService:
             picture = bg_changer.put_on_background(
                 photo.rgb, alpha, color=options.background_color, keep_alpha=keeps_alpha
             )
+        icc_profile, dpi = photo.icc_profile, photo.dpi
         del photo, alpha  # before the encoder takes its share
         deadline.check()
         with timings.span("encode"):
-            image = encode.encode(picture, options.format)
+            image = encode.encode(picture, options.format, icc_profile=icc_profile, dpi=dpi)
         return Cutout(
             image=image,
             format=options.format,
@@ -183,6 +205,8 @@ class TinyU2NetService:
             height=height,
             method=method,
             model=model,
+            confidence=round(confidence, 3),
+            animated=probe.animated,
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),
         )
@@ -289,7 +313,7 @@ class TinyU2NetService:
         photo = encode.encode(np.dstack([checkered.astype(np.uint8)] * 3), "png")
         host = self.models.host
         try:
-            warmed = self.cut_out(photo)
+            warmed = self.cut_out(photo, CutoutOptions(on_unknown="pass"))
             self._warm_method = warmed.method
             log.info(
                 "ready after %.1f s: %s by %s, memory limit %d MB (%s), %d photos at once",
@@ -325,6 +349,11 @@ class TinyU2NetService:
     def warm_method(self) -> str | None:
         """The method that cut out the warm-up photo; None before it is done."""
         return self._warm_method
+
+
+def _confidence(saliency: NDArray[np.float32], method: str) -> float:
+    sure = confidence_of(saliency)
+    return min(sure, OPENCV_CONFIDENCE) if method == OPENCV_METHOD else sure
 
 
 def _write_whole(target: Path, content: bytes) -> None:

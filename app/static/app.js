@@ -5,7 +5,7 @@ const form = $("cut"), file = $("file"), color = $("color"), actions = $("action
 const { api, accepted, sample } = form.dataset;
 const maxMb = Number(form.dataset.maxMb);
 const LONGEST_WAIT_S = 60, REPLY_TIMEOUT_MS = 120_000, SETTLE_MS = 200;
-const intro = `JPEG, PNG or WebP, up to ${maxMb} MB.`;
+const intro = `JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP, up to ${maxMb} MB.`;
 
 let photo = null; // the File being worked on
 let photoUrl = "";
@@ -90,7 +90,7 @@ async function take(chosen) {
   const sentence = !chosen ? "That was not a photo file."
     : chosen.size === 0 ? "This file is empty."
     : chosen.size > maxMb * 1024 * 1024 ? `This photo has ${(chosen.size / 1024 / 1024).toFixed(1)} MB. The limit here is ${maxMb} MB.`
-    : chosen.type && !accepted.split(",").includes(chosen.type) ? "This is not a JPEG, PNG or WebP photo."
+    : chosen.type && !accepted.split(",").includes(chosen.type) ? "This is not a photo we can read: send JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP."
     : "";
   if (sentence) {
     file.value = "";

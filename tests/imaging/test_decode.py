@@ -7,6 +7,7 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
@@ -15,8 +16,10 @@ from app.imaging import decode
 from scripts.bad_input import png_with_size
 from tests.support import encoded, picture
 
+pillow_heif.register_heif_opener()
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF"])
 def test_the_header_tells_format_and_size(file_format: str) -> None:
     probe = decode.probe(encoded(picture(70, 50), file_format))
     assert (probe.format, probe.width, probe.height) == (file_format, 70, 50)
@@ -27,9 +30,9 @@ def test_the_size_of_a_bomb_is_known_without_decoding_it() -> None:
     assert (probe.width, probe.height) == (30_000, 30_000)
 
 
-@pytest.mark.parametrize("file_format", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
+@pytest.mark.parametrize("file_format", ["PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "EPS", "PDF"])
 def test_formats_off_the_list_never_reach_a_decoder(file_format: str) -> None:
-    with pytest.raises(UnsupportedFormat, match="JPEG, PNG or WebP"):
+    with pytest.raises(UnsupportedFormat, match="JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"):
         decode.probe(encoded(picture(), file_format))
 
 
@@ -135,3 +138,55 @@ def test_a_progressive_jpeg_is_known_to_take_more_memory() -> None:
     progressive = decode.probe(encoded(picture(), "JPEG", progressive=True))
     four_inks = decode.probe(encoded(picture(mode="CMYK"), "JPEG", progressive=True))
     assert plain.bytes_per_pixel < progressive.bytes_per_pixel < four_inks.bytes_per_pixel
+
+
+@pytest.mark.parametrize("file_format", ["AVIF", "HEIF", "TIFF", "BMP", "GIF"])
+def test_the_pixels_of_every_format_are_those_that_went_in(file_format: str) -> None:
+    how = {"quality": 95} if file_format in ("AVIF", "HEIF") else {}
+    photo = decode.decode(encoded(picture(96, 64), file_format, **how))
+    original = np.asarray(picture(96, 64)).astype(int)
+    assert photo.alpha is None
+    assert np.abs(photo.rgb - original).mean() < 8
+
+
+@pytest.mark.parametrize("file_format", ["AVIF", "HEIF", "TIFF", "WEBP"])
+def test_the_alpha_of_every_format_that_has_one_is_kept(file_format: str) -> None:
+    veiled = picture(96, 64)
+    veiled.putalpha(Image.linear_gradient("L").resize((96, 64)))
+    photo = decode.decode(encoded(veiled, file_format))
+    assert photo.alpha is not None
+    assert photo.alpha[0].mean() < 20
+    assert photo.alpha[-1].mean() > 235
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_the_first_frame_is_taken_and_the_header_tells(file_format: str) -> None:
+    first, second = Image.new("RGB", (40, 30), (200, 20, 20)), Image.new("RGB", (40, 30), (20, 20, 200))
+    data = encoded(first, file_format, save_all=True, append_images=[second])
+    assert decode.probe(data).animated
+    assert not decode.probe(encoded(first, file_format)).animated
+    rgb = decode.decode(data).rgb
+    assert rgb[:, :, 0].mean() > 190
+    assert rgb[:, :, 2].mean() < 40
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_phones_heic_is_upright_once(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = decode.decode(encoded(picture(96, 64), "HEIF", exif=exif.tobytes(), quality=95))
+    assert photo.rgb.shape[:2] == ((64, 96) if orientation == 1 else (96, 64))
+
+
+def test_the_resolution_is_told_and_turns_with_the_photo() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode.decode(encoded(picture(), "JPEG", dpi=(300, 150))).dpi == (300, 150)
+    assert decode.decode(encoded(picture(), "JPEG", dpi=(300, 150), exif=exif)).dpi == (150, 300)
+    assert decode.decode(encoded(picture(), "PNG")).dpi is None
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0\x18ftypheic" + b"\0" * 50, b"II*\0" + b"\0" * 50, b"GIF89a" + b"\0" * 9])
+def test_what_begins_like_a_new_format_and_goes_on_as_rubbish_is_called_damaged(data: bytes) -> None:
+    with pytest.raises(UnreadableImage):
+        decode.decode(data)

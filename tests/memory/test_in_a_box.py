@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from scripts import load, measure
 from scripts.box import Box, BoxUnavailable, Server, boxed_server
@@ -116,9 +116,10 @@ def test_clients_that_never_take_their_answers_cost_no_more_than_the_limit(
 
 
 def flat_photo(megapixels: float, file_format: str) -> bytes:
-    """A photo of a slope, 3:2."""
+    """A photo of a disc before a slope, 3:2."""
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
     slope = Image.linear_gradient("L").resize((round(1.5 * height), height)).convert("RGB")
+    ImageDraw.Draw(slope).ellipse((height // 2, height // 4, height, height * 3 // 4), (220, 40, 30))
     return encoded(slope, file_format, **({"quality": 60, "method": 0} if file_format == "WEBP" else {}))
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.test import TestResponse
 
 from app.config import Settings
 from app.errors import Busy
 from app.services.admission import Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
-from tests.support import FakeModels, encoded, opened, picture
+from tests.support import FakeModels, FakeSession, encoded, opened, picture
 
 PATH = "/api/remove-background"
 PNG = encoded(picture(80, 60))
@@ -168,7 +169,7 @@ def test_odd_sizes_are_answered_at_their_own_size(
     client: FlaskClient, models: FakeModels, size: tuple[int, int], unavailable: str
 ) -> None:
     models.unavailable = unavailable
-    answer = post(client, encoded(picture(*size)), accept="image/*")
+    answer = post(client, encoded(picture(*size)), accept="image/*", on_unknown="pass")
     assert answer.status_code == 200
     assert opened(answer.data).size == size
 
@@ -237,3 +238,46 @@ def test_a_photo_that_is_late_says_503_and_the_next_one_works(
     assert answer.get_json()["error"]["code"] == "deadline_exceeded"
     service.__dict__["settings"] = settings
     assert post(client).status_code == 200
+
+
+def test_a_photo_without_a_subject_is_refused_or_given_back_whole(client: FlaskClient, models: FakeModels) -> None:
+    class SeesNothing(FakeSession):
+        def infer(self, rgb: np.ndarray, **_how: object) -> np.ndarray:
+            return np.full((64, 64), 0.3, np.float32)
+
+    models.session = SeesNothing()
+    refused = post(client)
+    assert refused.status_code == 422
+    assert refused.get_json()["error"]["code"] == "unknown_foreground"
+    assert "Please send one" in refused.get_json()["error"]["message"]
+    whole = post(client, on_unknown="pass")
+    assert whole.get_json()["confidence"] == 0
+    assert np.array_equal(picture_in(whole)[:, :, :3], np.asarray(opened(PNG).convert("RGB")))
+    assert (picture_in(whole)[:, :, 3] == 255).all()
+    models.session = FakeSession()
+    assert post(client).status_code == 200
+
+
+def test_an_answer_tells_how_sure_it_is_and_that_an_animation_lost_its_other_frames(client: FlaskClient) -> None:
+    animation = encoded(picture(), "GIF", save_all=True, append_images=[Image.new("RGB", (64, 48), "blue")])
+    answer = post(client, animation)
+    assert answer.get_json()["animated"] is True
+    assert 0.5 < answer.get_json()["confidence"] <= 0.9
+    image = post(client, accept="image/*")
+    assert image.headers["X-Animated"] == "false"
+    assert 0.5 < float(image.headers["X-Confidence"]) <= 0.9
+
+
+def test_private_exif_is_never_passed_on_and_the_resolution_is(client: FlaskClient) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a secret place"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    photo = encoded(picture(), "JPEG", exif=exif, dpi=(300, 300))
+    for image_format in ("png", "jpeg", "webp"):
+        answer = post(client, photo, format=image_format, accept="image/*")
+        assert answer.status_code == 200
+        with opened(answer.data) as result:
+            assert not result.getexif()
+            assert b"secret" not in answer.data
+            if image_format != "webp":
+                assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)

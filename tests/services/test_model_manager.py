@@ -25,7 +25,10 @@ REPO = Path(__file__).resolve().parents[2]
 SMALL = Host("local", 512, "a test", 2, True, "the memory limit is 512 MB")
 TINY = Host("local", 64, "a test", 2, True, "the memory limit is 64 MB")
 BIG = Host("local", 16384, "a test", 2, False, "")
-PHOTO = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+NOISE = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+# A red disc on green.
+PHOTO = np.full((240, 336, 3), (60, 140, 70), np.uint8)
+PHOTO[np.hypot(*(np.indices((240, 336)) - np.array([120, 168])[:, None, None])) < 70] = (210, 40, 30)
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_the_real_network_gives_a_map_from_zero_to_one(settings: Settings) -> No
 
 def test_the_network_is_shown_the_photo_with_its_aspect_and_less_of_it_by_a_faster_tier(settings: Settings) -> None:
     session = ModelManager(settings, SMALL).get_session()
-    wide = np.ascontiguousarray(np.broadcast_to(PHOTO[:, :1], (50, 100, 3)))
+    wide = np.ascontiguousarray(np.broadcast_to(NOISE[:, :1], (50, 100, 3)))
     assert session.infer(wide).shape == (224, 448)
     faster = replace(TIERS["fast"], closer_area_px=0)
     assert session.infer(wide, tier=faster).shape == (160, 320)

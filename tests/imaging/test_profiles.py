@@ -1,0 +1,87 @@
+"""Photos in other colours than sRGB: converted by their profile, or carried on with it."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from app.imaging import decode, encode
+from tests.support import encoded, picture
+
+
+@cache
+def adobe_like() -> bytes:
+    """An RGB profile that is not sRGB: its red and its blue have changed places, and nothing else."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(profile).replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+
+
+def by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return np.asarray(ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"))
+
+
+def test_colours_are_converted_to_srgb_by_the_photos_profile() -> None:
+    data = encoded(picture(), "PNG", icc_profile=adobe_like())
+    photo = decode.decode(data)
+    plain = np.asarray(picture()).astype(int)
+    assert np.abs(photo.rgb - plain[:, :, ::-1]).max() <= 2, "red and blue have changed places"
+    assert photo.icc_profile is None
+
+
+def test_colours_are_left_alone_and_the_profile_kept_on_request() -> None:
+    photo = decode.decode(encoded(picture(), "PNG", icc_profile=adobe_like()), keep_profile=True)
+    assert np.array_equal(photo.rgb, np.asarray(picture()))
+    assert photo.icc_profile == adobe_like()
+
+
+def test_an_alpha_is_not_touched_by_the_conversion() -> None:
+    veiled = picture()
+    veiled.putalpha(Image.linear_gradient("L").resize(veiled.size))
+    photo = decode.decode(encoded(veiled, "PNG", icc_profile=adobe_like()))
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, np.asarray(veiled)[:, :, 3])
+    assert np.abs(photo.rgb - np.asarray(picture()).astype(int)[:, :, ::-1]).max() <= 2
+
+
+def test_an_srgb_profile_changes_nothing() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = decode.decode(encoded(picture(), "PNG", icc_profile=srgb))
+    assert np.array_equal(photo.rgb, np.asarray(picture()))
+
+
+@pytest.mark.parametrize("profile", [b"no profile", b"\0" * 200, adobe_like()[:100]])
+def test_a_damaged_profile_is_passed_over(profile: bytes) -> None:
+    for keep in (False, True):
+        photo = decode.decode(encoded(picture(), "PNG", icc_profile=profile), keep_profile=keep)
+        assert np.array_equal(photo.rgb, np.asarray(picture()))
+        assert photo.icc_profile is None
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_profile_of_another_kind_of_colours_is_passed_over(mode: str) -> None:
+    with_profile = encoded(picture(mode=mode), "JPEG", icc_profile=adobe_like())
+    without = encoded(picture(mode=mode), "JPEG")
+    assert np.array_equal(decode.decode(with_profile).rgb, decode.decode(without).rgb)
+
+
+@pytest.mark.parametrize("format_name", ["png", "jpeg", "webp"])
+def test_a_file_carries_the_profile_of_its_colours(format_name: str) -> None:
+    pixels = np.asarray(picture()).copy()
+    with Image.open(io.BytesIO(encode.encode(pixels, format_name, icc_profile=adobe_like()))) as written:
+        assert written.info["icc_profile"] == adobe_like()
+
+
+@pytest.mark.parametrize("format_name", ["png", "jpeg"])
+def test_a_file_tells_its_resolution(format_name: str) -> None:
+    pixels = np.asarray(picture()).copy()
+    with Image.open(io.BytesIO(encode.encode(pixels, format_name, dpi=(300, 150)))) as written:
+        written.load()
+        assert written.info["dpi"] == pytest.approx((300, 150), abs=0.02)
+        assert np.abs(np.asarray(written).astype(int) - np.asarray(picture())).mean() < 6
