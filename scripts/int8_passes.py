@@ -37,6 +37,8 @@ _OPSET = 13  # the first with a scale a channel
 # onnxruntime's quick 8-bit Conv makes multiples of this many channels; for any other count it first unrolls what the
 # Conv reads (64 channels × 9 × 102,400 pixels: 59 MB). Channels of zeros that are cut off again cost less.
 _CONV_CHANNELS = 16
+# It reads multiples of 4 channels; the photo's 3 are given a fourth of zeros.
+_INPUT_CHANNELS, _RGB_CHANNELS = 4, 3
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class _Quantizer:
     def result(self) -> ModelProto:
         graph = self._model.graph
         if graph.input[0].name in self._ranges:
-            self._hold(graph.input[0].name, self._grid(graph.input[0].name, *self._ranges[graph.input[0].name]))
+            self._hold_input(graph.input[0].name)
         for node in graph.node:
             out = node.output[0]
             if out in self._integer & self._ranges.keys() and len(self._float[node.input[1]]) % _CONV_CHANNELS:
@@ -218,14 +220,23 @@ class _Quantizer:
         )
         return model
 
-    def _hold(self, name: str, grid: _Grid) -> None:
-        """Round the tensor to the grid; those that read it read the rounded one."""
+    def _hold_input(self, name: str) -> None:
+        more = _INPUT_CHANNELS - _RGB_CHANNELS
+        self._constants[f"{name}.pads"] = np.array([0, 0, 0, 0, 0, more, 0, 0], np.int64)
+        padded = f"{name}.padded"
+        self._nodes.append(helper.make_node("Pad", [name, f"{name}.pads"], [padded], name=padded))
+        self._hold(name, self._grid(name, *self._ranges[name]), source=padded)
+
+    def _hold(self, name: str, grid: _Grid, *, source: str = "") -> None:
+        """Round the tensor, or what `source` has made of it, to the grid; those that read it read the rounded one."""
         self._grids[name] = grid
         scale, zero_point = grid.parameters
         self._constants[scale] = np.asarray(grid.scale)
         self._constants[zero_point] = np.asarray(grid.zero_point)
         self._nodes += [
-            helper.make_node("QuantizeLinear", [name, scale, zero_point], [f"{name}.int8"], name=f"{name}.int8"),
+            helper.make_node(
+                "QuantizeLinear", [source or name, scale, zero_point], [f"{name}.int8"], name=f"{name}.int8"
+            ),
             helper.make_node(
                 "DequantizeLinear", [f"{name}.int8", scale, zero_point], [f"{name}.held"], name=f"{name}.held"
             ),
@@ -259,6 +270,9 @@ class _Quantizer:
         if image not in self._grids:
             raise GraphError(f"A Conv in 8 bits reads {image}, which has no range.")
         rounded, scales = round_weights(self._float[weight])
+        if image == self._model.graph.input[0].name:
+            more_inputs = _INPUT_CHANNELS - _RGB_CHANNELS
+            rounded = np.pad(rounded, ((0, 0), (0, more_inputs), (0, 0), (0, 0)))
         # The sums of products are on this grid, and the bias is added to them as an integer.
         sums = (scales.astype(np.float64) * float(self._grids[image].scale)).astype(np.float32)
         correction = np.array(self._corrections.get(node.output[0], 0.0))

@@ -25,7 +25,7 @@ from app.services import model_files
 log = logging.getLogger(__name__)
 
 # Named in the files, so that a newer recipe is never served an older file.
-REWRITE_VERSION = 2
+REWRITE_VERSION = 3
 FLOAT, INT8 = "float", "int8"
 
 _SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
