@@ -17,7 +17,8 @@ RADIUS_SHARE = 8 / 1024  # of the longer side: about two pixels of the network's
 SMOOTHNESS = 1e-4  # variance of colours in 0..1 below which a window counts as flat
 # The map is soft over some pixels even at hard edges; made steeper it errs less, and the guide brings softness back.
 CONTRAST = 1.3
-_STRIP_ROWS = 16  # so few that no strip's copy is worth a mapping of its own to malloc
+# Pixels of a strip: four floats of each stay below the size from which malloc maps every copy anew.
+_STRIP_PX = 48 * 1024
 
 
 def lift_alpha(saliency: NDArray[np.float32], rgb: NDArray[np.uint8], guide: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -99,8 +100,9 @@ def _apply(functions: Plane, active: NDArray[np.bool_], rgb: NDArray[np.uint8]) 
 def active_parts(active: NDArray[np.bool_], height: int, width: int) -> Iterator[tuple[slice, slice]]:
     """The strips of a photo of this size that a small mask [h, w] marks: rows and columns, to index pixels with."""
     small_height, small_width = active.shape
-    for top in range(0, height, _STRIP_ROWS):
-        bottom = min(top + _STRIP_ROWS, height)
+    strip_rows = max(8, _STRIP_PX // width)
+    for top in range(0, height, strip_rows):
+        bottom = min(top + strip_rows, height)
         # One pixel more on each side: what is enlarged reaches into its neighbours.
         first = max(0, top * small_height // height - 1)
         last = min(small_height, -(-bottom * small_height // height) + 1)
