@@ -48,6 +48,7 @@ _DECODER_FAULTS = (
     OverflowError,
     AssertionError,
     AttributeError,
+    RuntimeError,  # libheif and libavif
     struct.error,
     zlib.error,
 )

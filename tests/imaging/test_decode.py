@@ -190,3 +190,18 @@ def test_the_resolution_is_told_and_turns_with_the_photo() -> None:
 def test_what_begins_like_a_new_format_and_goes_on_as_rubbish_is_called_damaged(data: bytes) -> None:
     with pytest.raises(UnreadableImage):
         decode.decode(data)
+
+
+def test_an_avif_or_heic_with_any_byte_altered_is_a_photo_or_called_damaged() -> None:
+    rng = np.random.default_rng(4)
+    for file_format in ("AVIF", "HEIF"):
+        sound = encoded(picture(40, 30), file_format)
+        for _ in range(60):
+            altered = bytearray(sound)
+            for at in rng.integers(12, len(sound), 3):
+                altered[at] = rng.integers(256)
+            try:
+                decode.probe(bytes(altered))
+                decode.decode(bytes(altered))
+            except (UnreadableImage, UnsupportedFormat):
+                pass
