@@ -49,11 +49,13 @@ _DECODER_FAULTS = (
     AssertionError,
     AttributeError,
     RuntimeError,  # libheif and libavif
+    ArithmeticError,
     struct.error,
     zlib.error,
 )
 _STRIP_ROWS = 64
 _EXIF_ORIENTATION = 0x0112
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 _QUARTER_TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 # EXIF orientation → mirror left to right first?, then turn.
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
@@ -103,6 +105,8 @@ def probe(data: bytes) -> Probe:
     try:
         with _open(data) as image:
             width, height = image.size
+            if image.format == "TIFF" and _tile_px(image) > 4 * max(width * height, 1 << 20):
+                raise UnreadableImage("The TIFF is damaged: its tiles are far larger than its picture.")
             found = "JPEG" if image.format == "MPO" else str(image.format)
             bytes_per_pixel = _bytes_per_pixel(image)
             # An MPO's further pictures are a phone's own: a depth map, a small copy.
@@ -130,9 +134,17 @@ def _open(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=formats)
 
 
+def _tile_px(image: Image.Image) -> int:
+    """Pixels of a tile, which libtiff unpacks whole however small the picture is; 0 where there are none."""
+    tags = getattr(image, "tag_v2", {})
+    return int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
+
+
 def _bytes_per_pixel(image: Image.Image) -> int:
     if image.format == "WEBP":
         return 18  # decoded whole by its library first
+    if image.format in ("AVIF", "TIFF"):
+        return 15  # of ten or sixteen bits, or with alpha
     if image.info.get("progressive"):
         # libjpeg keeps every coefficient, of two bytes, until the last scan is read.
         return 5 + 2 * len(image.getbands())
@@ -163,6 +175,8 @@ def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         dpi = _dpi(image)
         image.load()
+        if image.format == "TIFF":  # Pillow has turned it by now
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         width, height = image.size
         rgb = np.empty((height, width, 3), np.uint8)
         # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.

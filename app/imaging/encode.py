@@ -69,10 +69,11 @@ def encode(
     """
     _swap_red_and_blue(pixels)
     suffix, options = FORMATS[format_name].suffix, _OPTIONS[format_name]
+    written = False
     if icc_profile:
         profile = np.frombuffer(icc_profile, np.uint8)
         written, file_bytes = cv2.imencodeWithMetadata(suffix, pixels, [cv2.IMAGE_METADATA_ICCP], [profile], options)
-    else:
+    if not written:  # or the encoder does not take the profile
         written, file_bytes = cv2.imencode(suffix, pixels, options)
     if not written:
         raise MemoryError(f"OpenCV could not write a {format_name}")

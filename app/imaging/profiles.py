@@ -11,6 +11,9 @@ Conversion = Callable[[Image.Image], Image.Image]
 
 # The kind of colours that a profile is of → Pillow's mode for them.
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_CONVERTED_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1", "CMYK")
+# What is written into a file has to be whole: libpng takes no other.
+_LARGEST_BYTES = 1 << 20
 _FAULTS = (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError)
 
 
@@ -20,11 +23,13 @@ def to_srgb(profile: bytes, mode: str) -> Conversion | None:
     None where there is nothing to convert: the profile is sRGB, damaged, or of another kind of colours than the mode.
     White stays white and black black (relative colorimetric intent with black point compensation).
     """
+    if mode not in _CONVERTED_MODES:
+        return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         own_mode = _MODES.get(_kind(source))
         is_grey, is_cmyk = mode in ("L", "LA", "1"), mode == "CMYK"
-        if own_mode is None or is_grey != (own_mode == "L") or is_cmyk != (own_mode == "CMYK") or mode == "LAB":
+        if own_mode is None or is_grey != (own_mode == "L") or is_cmyk != (own_mode == "CMYK"):
             return None
         if "srgb" in ImageCms.getProfileDescription(source).lower():
             return None
@@ -48,7 +53,9 @@ def to_srgb(profile: bytes, mode: str) -> Conversion | None:
 
 
 def is_of_rgb(profile: bytes) -> bool:
-    """Whether the colours of an ICC profile are RGB, so that a picture in RGB can carry it."""
+    """Whether a profile is whole and its colours are RGB, so that a picture in RGB can carry it."""
+    if int.from_bytes(profile[:4], "big") != len(profile) or len(profile) > _LARGEST_BYTES:
+        return False
     try:
         return _kind(ImageCms.ImageCmsProfile(io.BytesIO(profile))) == "RGB"
     except _FAULTS:

@@ -205,3 +205,20 @@ def test_an_avif_or_heic_with_any_byte_altered_is_a_photo_or_called_damaged() ->
                 decode.decode(bytes(altered))
             except (UnreadableImage, UnsupportedFormat):
                 pass
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_once(orientation: int) -> None:
+    photo = decode.decode(encoded(picture(40, 30), "TIFF", tiffinfo={0x0112: orientation}))
+    with Image.open(io.BytesIO(encoded(picture(40, 30), "PNG"))) as plain:
+        plain.getexif()[0x0112] = orientation
+        assert np.array_equal(photo.rgb, np.asarray(ImageOps.exif_transpose(plain)))
+
+
+def test_a_tiff_whose_tiles_dwarf_its_picture_is_refused_unread() -> None:
+    # Width, height, bits, compression, grey, samples, tile width and length, and where the one tile is.
+    tags = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40000, 323: 25008, 324: 200, 325: 10}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(100)
+    with pytest.raises(UnreadableImage, match="tiles"):
+        decode.probe(data)

@@ -85,3 +85,20 @@ def test_a_file_tells_its_resolution(format_name: str) -> None:
         written.load()
         assert written.info["dpi"] == pytest.approx((300, 150), abs=0.02)
         assert np.abs(np.asarray(written).astype(int) - np.asarray(picture())).mean() < 6
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 4, b"abc"])
+def test_a_profile_of_the_wrong_length_is_not_passed_on(tail: bytes) -> None:
+    photo = decode.decode(encoded(picture(), "JPEG", icc_profile=adobe_like() + tail), keep_profile=True)
+    assert photo.icc_profile is None
+
+
+def test_a_profile_that_an_encoder_refuses_costs_no_picture() -> None:
+    pixels = np.asarray(picture()).copy()
+    assert encode.encode(pixels, "png", icc_profile=adobe_like() + b"abc")
+
+
+def test_16_bit_grey_with_a_profile_of_rgb_keeps_its_greys() -> None:
+    slope = Image.fromarray(np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64))
+    photo = decode.decode(encoded(slope, "PNG", icc_profile=adobe_like()))
+    assert np.array_equal(photo.rgb[:, :, 0], np.asarray(slope) >> 8)
