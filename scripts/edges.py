@@ -11,7 +11,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -24,9 +24,11 @@ REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
 from app.imaging import composite, decode, foreground, preprocess, refine  # noqa: E402
+from app.services import memory  # noqa: E402
+from scripts.evaluate import find_pairs, read_mask  # noqa: E402
 from scripts.load import AUTHOR_PHOTOS, SHARED  # noqa: E402
 from scripts.measure import real_service, table  # noqa: E402
-from scripts.quality_metrics import SetScores  # noqa: E402
+from scripts.quality_metrics import SetScores, mean_absolute_error  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 SETS = ("matting-dev", "sod-dev", "davis-dev")
@@ -65,11 +67,6 @@ LIFTS: dict[str, Callable[[NDArray[np.float32], Pixels], Pixels]] = {
 }
 
 
-def mean_error(alpha: Pixels, true: Pixels) -> float:
-    """Mean absolute difference of two mattes, of 1."""
-    return float(np.abs(alpha.astype(np.int16) - true).mean()) / 255
-
-
 def gradient_error(alpha: Pixels, true: Pixels) -> float:
     """Mean absolute difference of the strengths of two mattes' gradients, Gaussian of σ 1.4 (Rhemann et al., 2009)."""
 
@@ -80,13 +77,6 @@ def gradient_error(alpha: Pixels, true: Pixels) -> float:
         )
 
     return float(np.abs(strength(alpha) - strength(true)).mean())
-
-
-def pairs(folder: Path) -> Iterator[tuple[Pixels, Pixels]]:
-    """Each photo of a set with its true mask."""
-    for photo in tqdm(sorted((folder / "images").iterdir()), desc=folder.name, disable=None):
-        mask = np.asarray(Image.open(next((folder / "masks").glob(f"{photo.stem}.*"))).convert("L"))
-        yield decode.decode(photo.read_bytes()).rgb, mask * np.uint8(255) if mask.max() == 1 else mask
 
 
 def infer(rgb: Pixels) -> NDArray[np.float32]:
@@ -100,7 +90,8 @@ def of_sets() -> None:
     for name in SETS:
         scores = {lift: SetScores() for lift in LIFTS}
         gradients: dict[str, list[float]] = {lift: [] for lift in LIFTS}
-        for rgb, true in pairs(SHARED / "data" / name):
+        for pair in tqdm(find_pairs(SHARED / "data" / name, None), desc=name, disable=None):
+            rgb, true = decode.decode(pair.photo.read_bytes()).rgb, read_mask(pair.mask)
             saliency = infer(rgb)
             for lift, do in LIFTS.items():
                 alpha = do(saliency, rgb)
@@ -127,7 +118,8 @@ def of_the_lemur() -> None:
     }.items():
         mattes[f"rembg{name}"] = rembg_matte(Image.fromarray(rgb), **options)
     rows = [
-        (name, f"{mean_error(matte, true):.4f}", f"{gradient_error(matte, true):.5f}") for name, matte in mattes.items()
+        (name, f"{mean_absolute_error(matte, true):.4f}", f"{gradient_error(matte, true):.5f}")
+        for name, matte in mattes.items()
     ]
     table("A lemur's matte", ("", "MAE", "gradient error"), rows)
 
@@ -159,7 +151,8 @@ def of_large() -> None:
         rgb = np.asarray(original.convert("RGB").resize(LARGE)).copy()
     saliency, guide = infer(rgb), guide_of(rgb)
     lift_s, restore_s = [], []
-    before_mb = peak_mb(forget=True)
+    Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak so far
+    before_mb = memory.peak_rss_mb()
     for _ in range(5):
         started_s = time.perf_counter()
         alpha = refine.lift_alpha(saliency, rgb, guide)
@@ -168,7 +161,7 @@ def of_large() -> None:
         foreground.restore_colors(rgb, alpha, guide)
         restore_s.append(time.perf_counter() - started_s)
         if len(lift_s) == 1:
-            more_mb = peak_mb() - before_mb - alpha.nbytes / 2**20
+            more_mb = memory.peak_rss_mb() - before_mb - alpha.nbytes / 2**20
     row = (
         f"{LARGE[0]}×{LARGE[1]}",
         f"{statistics.median(lift_s):.3f}",
@@ -178,14 +171,6 @@ def of_large() -> None:
     table(
         "On a large photo", ("photo", "lifting, s", "restoring colours, s", "peak MB on top of photo and alpha"), [row]
     )
-
-
-def peak_mb(*, forget: bool = False) -> float:
-    """The most memory this process had, in MB; from now on only, with `forget`."""
-    if forget:
-        Path("/proc/self/clear_refs").write_text("5")
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def draw(path: Path) -> None:

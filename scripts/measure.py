@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,25 +109,27 @@ def parity() -> None:
     print(f"anime-girl-1.jpg: mean alpha difference from rembg **{difference:.2f}/255** (promised: below 2)")
 
 
+def sod_photos(about: str, every: int = 1) -> Iterator[tuple[NDArray[np.uint8], Image.Image]]:
+    """Each photo of sod-dev (every n-th), at most as large as the network is shown it, with its true mask."""
+    folder = SHARED / "data/sod-dev"
+    for photo in tqdm(sorted((folder / "images").iterdir())[::every], desc=about, disable=None):
+        rgb = preprocess.reduce_to(decode.decode(photo.read_bytes()).rgb, Settings().max_inference_px)
+        with Image.open(next((folder / "masks").glob(f"{photo.stem}.*"))) as mask:
+            yield rgb, mask.convert("L")
+
+
 def confidence() -> None:
     """What the confidence of an answer stands for: photos of sod-dev, by how far their maps agree with their masks."""
-    folder = SHARED / "data/sod-dev"
     session = real_service().models.get_session()
     found = []
-    for photo in tqdm(sorted((folder / "images").iterdir()), desc="confidence", disable=None):
-        rgb = preprocess.reduce_to(decode.decode(photo.read_bytes()).rgb, Settings().max_inference_px)
+    for rgb, mask in sod_photos("confidence"):
         saliency = session.infer(rgb)
-        with Image.open(next((folder / "masks").glob(f"{photo.stem}.*"))) as mask:
-            true = np.asarray(mask.convert("L").resize(saliency.shape[::-1])) > 127
-        figures = agreement(saliency), confidence_of(saliency), iou(saliency > 0.5, true), float(saliency.max())
-        found.append(figures)
+        true = np.asarray(mask.resize(saliency.shape[::-1])) > 127
+        found.append((agreement(saliency), confidence_of(saliency), iou(saliency > 0.5, true)))
     unknown = [row for row in found if row[1] == 0]
     found = sorted(row for row in found if row[1] > 0)
     eighths = [found[len(found) * k // 8 : len(found) * (k + 1) // 8] for k in range(8)]
-    rows = [
-        (len(part), *(f"{statistics.mean(column):.2f}" for column in list(zip(*part, strict=True))[:3]))
-        for part in eighths
-    ]
+    rows = [(len(part), *(f"{statistics.mean(column):.2f}" for column in zip(*part, strict=True))) for part in eighths]
     rows.append(
         (
             len(unknown),
@@ -141,16 +143,11 @@ def confidence() -> None:
 
 def fallback_iou(every: int = 1) -> list[float]:
     """IoU at 0.5 of the OpenCV fallback on each photo of sod-dev (every n-th)."""
-    folder = SHARED / "data/sod-dev"
     values = []
-    for photo in tqdm(sorted((folder / "images").iterdir())[::every], desc="fallback", disable=None):
-        mask_path = next((folder / "masks").glob(f"{photo.stem}.*"))
-        rgb = preprocess.reduce_to(decode.decode(photo.read_bytes()).rgb, Settings().max_inference_px)
-        with Image.open(mask_path) as mask:
-            true = np.asarray(mask.convert("L")) > 127
+    for rgb, mask in sod_photos("fallback", every):
         guide = preprocess.reduce_to(rgb, refine.GUIDE_PX)
         alpha = refine.lift_alpha(opencv_fallback.estimate_saliency(rgb), rgb, guide)
-        values.append(iou(alpha > 127, true))
+        values.append(iou(alpha > 127, np.asarray(mask) > 127))
     return values
 
 

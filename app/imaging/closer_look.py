@@ -7,34 +7,14 @@ run on the part with the subject shows it larger, and the average of both is nea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.box import Box, bounding_box
+
 MARGIN = 0.1  # of the subject's longer side
 _THRESHOLD = 0.5
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a photo, in its pixels; `bottom` and `right` are the first outside."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def area_px(self) -> int:
-        """Its pixels."""
-        return (self.bottom - self.top) * (self.right - self.left)
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index pixels with."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 def subject_box(saliency: NDArray[np.float32], height: int, width: int, *, largest_share: float) -> Box | None:
@@ -42,13 +22,12 @@ def subject_box(saliency: NDArray[np.float32], height: int, width: int, *, large
 
     None where nothing is found, or where it would be more than `largest_share` of the photo.
     """
-    found = saliency > _THRESHOLD
-    if not found.any():
+    found = bounding_box(saliency, above=_THRESHOLD)
+    if found is None:
         return None
-    map_height, map_width = found.shape
-    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-    top, bottom = rows[0] * height / map_height, (rows[-1] + 1) * height / map_height
-    left, right = columns[0] * width / map_width, (columns[-1] + 1) * width / map_width
+    map_height, map_width = saliency.shape
+    top, bottom = found.top * height / map_height, found.bottom * height / map_height
+    left, right = found.left * width / map_width, found.right * width / map_width
     margin = MARGIN * max(bottom - top, right - left)
     box = Box(
         top=max(0, int(top - margin)),

@@ -23,6 +23,4 @@ def agreement(saliency: NDArray[np.float32]) -> float:
 
 def confidence(saliency: NDArray[np.float32]) -> float:
     """The IoU with the true mask, 0..1, that the network's maps of this agreement have on average; 0: no subject."""
-    if not (saliency > 0.5).any():
-        return 0.0
     return float(np.interp(agreement(saliency), _AGREEMENT, _CONFIDENCE))

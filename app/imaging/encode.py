@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.strips import strips
+
 
 @dataclass(frozen=True)
 class OutputFormat:
@@ -47,7 +49,6 @@ _OPTIONS = {
     "jpeg": [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY],
     "webp": [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY],
 }
-_STRIP_ROWS = 64
 _IHDR_END = 33  # PNG's signature and first chunk
 _METRES_PER_INCH = 0.0254
 
@@ -100,6 +101,5 @@ def _set_jpeg_dpi(file_bytes: NDArray[np.uint8], dpi: tuple[float, float]) -> No
 
 def _swap_red_and_blue(pixels: NDArray[np.uint8]) -> None:
     code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    for top in range(0, len(pixels), _STRIP_ROWS):
-        rows = pixels[top : top + _STRIP_ROWS]
-        rows[:] = cv2.cvtColor(rows, code)
+    for rows in strips(*pixels.shape[:2]):
+        pixels[rows] = cv2.cvtColor(pixels[rows], code)

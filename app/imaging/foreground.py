@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.preprocess import reduce_to
-from app.imaging.refine import Plane, active_parts, enlarge
+from app.imaging.refine import Plane, active_parts, bytes_to_unit, enlarge
 
 # Reach of the first and the second mean, of the longer side. Measured on matting-lemur (docs/quality.md); the source
 # takes 90 and 6 pixels of some 1,000.
@@ -33,20 +31,20 @@ def restore_colors(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], guide: NDAr
     active = (small_alpha > 0) & (small_alpha < 255)
     if not active.any():
         return
-    small_subject, small_behind = _mean_colors(_bytes_to_unit(guide), _bytes_to_unit(small_alpha)[:, :, None])
+    small_subject, small_behind = _mean_colors(bytes_to_unit(guide), bytes_to_unit(small_alpha)[:, :, None])
     for part in active_parts(active, height, width):
         soft = cv2.inRange(alpha[part], *SOFT_ALPHA)  # 255 where it is
         if not cv2.hasNonZero(soft):
             continue
         subjects = cv2.split(enlarge(small_subject, part, height, width))[:3]
         behinds = cv2.split(enlarge(small_behind, part, height, width))[:3]
-        share = _bytes_to_unit(alpha[part])
+        share = bytes_to_unit(alpha[part])
         found = []
         for subject, behind, color in zip(subjects, behinds, cv2.split(rgb[part]), strict=True):
             rest = subject - behind
             rest *= -share
             rest -= behind
-            rest += _bytes_to_unit(color)
+            rest += bytes_to_unit(color)
             rest *= share
             rest += subject
             found.append(cv2.convertScaleAbs(np.maximum(rest, 0, out=rest), alpha=255))
@@ -72,7 +70,3 @@ def _weighted_mean(colors: Plane, weight: Plane, radius: int) -> Plane:
     weights = cv2.blur(weight, size)[:, :, None]
     mean: Plane = (total + _LITTLE * colors) / (weights + _LITTLE)
     return mean
-
-
-def _bytes_to_unit(values: NDArray[Any]) -> Plane:
-    return values.astype(np.float32) * np.float32(1 / 255)

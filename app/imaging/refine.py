@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.strips import strips
+
 Plane = NDArray[np.float32]
 
 # Guided filter: found on matting-dev, sod-dev, davis-dev and matting-lemur (docs/quality.md).
@@ -17,8 +19,6 @@ RADIUS_SHARE = 8 / 1024  # of the longer side: about two pixels of the network's
 SMOOTHNESS = 1e-4  # variance of colours in 0..1 below which a window counts as flat
 # The map is soft over some pixels even at hard edges; made steeper it errs less, and the guide brings softness back.
 CONTRAST = 1.3
-# Pixels of a strip: four floats of each stay below the size from which malloc maps every copy anew.
-_STRIP_PX = 48 * 1024
 
 
 def lift_alpha(saliency: NDArray[np.float32], rgb: NDArray[np.uint8], guide: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -29,13 +29,14 @@ def lift_alpha(saliency: NDArray[np.float32], rgb: NDArray[np.uint8], guide: NDA
     window, and the functions are then applied to the photo itself, in strips: what is needed on top is some 25 MB
     however large the photo is.
     """
-    colors = guide.astype(np.float32) * np.float32(1 / 255)
+    colors = bytes_to_unit(guide)
     small = cv2.resize(saliency, guide.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     small = np.clip((small - 0.5) * CONTRAST + 0.5, 0.0, 1.0).astype(np.float32, copy=False)
     radius = max(1, round(RADIUS_SHARE * max(small.shape)))
     functions = _linear_functions(colors, small, radius)
     # A window reaches one radius far, and so does the mean of the windows' functions.
-    active = cv2.dilate(((small > 0) & (small < 1)).astype(np.uint8), _square(4 * radius + 1)).astype(bool)
+    soft = ((small > 0) & (small < 1)).astype(np.uint8)
+    active = cv2.dilate(soft, np.ones((4 * radius + 1, 4 * radius + 1), np.uint8)).astype(bool)
     del colors, small
     return _apply(functions, active, rgb)
 
@@ -100,17 +101,15 @@ def _apply(functions: Plane, active: NDArray[np.bool_], rgb: NDArray[np.uint8]) 
 def active_parts(active: NDArray[np.bool_], height: int, width: int) -> Iterator[tuple[slice, slice]]:
     """The strips of a photo of this size that a small mask [h, w] marks: rows and columns, to index pixels with."""
     small_height, small_width = active.shape
-    strip_rows = max(8, _STRIP_PX // width)
-    for top in range(0, height, strip_rows):
-        bottom = min(top + strip_rows, height)
+    for rows in strips(height, width):
         # One pixel more on each side: what is enlarged reaches into its neighbours.
-        first = max(0, top * small_height // height - 1)
-        last = min(small_height, -(-bottom * small_height // height) + 1)
+        first = max(0, rows.start * small_height // height - 1)
+        last = min(small_height, -(-rows.stop * small_height // height) + 1)
         columns = np.flatnonzero(active[first:last].any(axis=0))
         if columns.size:
             left = max(0, int(columns[0]) - 1) * width // small_width
             right = min(width, -(-(int(columns[-1]) + 2) * width // small_width))
-            yield slice(top, bottom), slice(left, right)
+            yield rows, slice(left, right)
 
 
 def enlarge(small: Plane, part: tuple[slice, slice], height: int, width: int) -> Plane:
@@ -130,5 +129,6 @@ def enlarge(small: Plane, part: tuple[slice, slice], height: int, width: int) ->
     )
 
 
-def _square(side: int) -> NDArray[np.uint8]:
-    return np.ones((side, side), np.uint8)
+def bytes_to_unit(values: NDArray[Any]) -> Plane:
+    """uint8 of any shape as float32 in 0..1."""
+    return values.astype(np.float32) * np.float32(1 / 255)

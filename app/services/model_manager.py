@@ -272,13 +272,15 @@ class ModelManager:
                 )
             except RuntimeError as fault:
                 log.warning("the 8-bit network could not be tried: %s", fault)
-                form = FLOAT if attempt == 2 else ""
+                if attempt == 1:
+                    rewrites.discard()  # damaged on its disk: made anew, once
+                    continue
+                form = FLOAT
             try:
-                if form:
-                    return self._open(rewrites.path(form), form)
+                return self._open(rewrites.path(form), form)
             except ModelUnavailable as fault:
                 log.warning("the rewritten model is dropped: %s", fault)
-            rewrites.discard()  # damaged on its disk: made anew, once
+                rewrites.discard()
         return None
 
     def _open(self, path: Path, form: str) -> OnnxSession:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from app import config, hosting
 from app.config import Settings
+from app.files import write_whole
 from app.services import model_files
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Rewrites:
     @property
     def int8_path(self) -> Path:
         """The 8-bit form, which scripts/optimize_models.py writes beside the other."""
-        return int8_beside(self.float_path)
+        return self.float_path.with_name(f"{self.float_path.stem}-{INT8}{self.float_path.suffix}")
 
     def path(self, form: str) -> Path:
         """The file of a form, FLOAT or INT8."""
@@ -60,11 +61,6 @@ class Rewrites:
         for path in (self.float_path, self.int8_path, self.choice_path):
             with contextlib.suppress(OSError):
                 path.unlink()
-
-
-def int8_beside(float_path: Path) -> Path:
-    """The name of the 8-bit form of a model whose rewritten float form is `float_path`."""
-    return float_path.with_name(f"{float_path.stem}-{INT8}{float_path.suffix}")
 
 
 def find(source: Path, settings: Settings | None = None) -> Rewrites:
@@ -147,14 +143,10 @@ def _measure(rewrites: Rewrites, threads: int) -> str:
     except (OSError, ValueError, subprocess.SubprocessError) as fault:
         raise RuntimeError(str(fault)) from fault
     log.info("the network was tried in float and in 8 bits on this machine: %s", line)
-    temporary = rewrites.choice_path.with_suffix(f".{os.getpid()}.part")
     try:
-        temporary.write_text(line)
-        os.replace(temporary, rewrites.choice_path)
+        write_whole(rewrites.choice_path, line.encode())
     except OSError as fault:  # a read-only disk: it is measured again at the next start
         log.info("what was measured cannot be kept: %s", fault)
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return form
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from app import config
 from app.config import Settings
 from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground, UnreadableImage
+from app.files import write_whole
 from app.hosting import MIB
 from app.imaging import decode, encode, foreground, preprocess, refine
 from app.imaging.color import RGB, parse_color
@@ -292,7 +293,7 @@ class TinyU2NetService:
             if format_name is None:
                 raise BadRequest(f"the name must end in {', '.join(SUFFIX_FORMATS)}")
             cutout = self.cut_out(Path(input_path).read_bytes(), replace(options, format=format_name))
-            _write_whole(target, cutout.image)
+            write_whole(target, cutout.image)
         except (AppError, OSError) as fault:
             log.error("%s was not written: %s", output_path, fault)
             return False
@@ -354,17 +355,6 @@ class TinyU2NetService:
 def _confidence(saliency: NDArray[np.float32], method: str) -> float:
     sure = confidence_of(saliency)
     return min(sure, OPENCV_CONFIDENCE) if method == OPENCV_METHOD else sure
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 tiny_u2net_service = TinyU2NetService()

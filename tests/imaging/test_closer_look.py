@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.imaging import closer_look
-from app.imaging.closer_look import Box
+from app.imaging.box import Box
 
 
 def disc(height: int, width: int, *, row: int, column: int, radius: int) -> np.ndarray:
