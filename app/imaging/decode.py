@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from app.errors import UnreadableImage, UnsupportedFormat
-from app.imaging import profiles
+from app.imaging import avif, profiles
 
 # Pillow's own guard against bombs only warns up to 179 MP; ours is stricter and looks before the decoder runs.
 Image.MAX_IMAGE_PIXELS = None
@@ -141,7 +141,7 @@ def _tile_px(image: Image.Image) -> int:
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
-    if image.format == "WEBP":
+    if image.format == "WEBP" or (image.format == "AVIF" and image.mode == "RGBA"):
         return 18  # decoded whole by its library first
     if image.format in ("AVIF", "TIFF"):
         return 15  # of ten or sixteen bits, or with alpha
@@ -171,10 +171,10 @@ def decode(data: bytes, *, keep_profile: bool = False) -> Photo:
 
 def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
     """Pixels as they are stored, and the orientation; Pillow's own four bytes a pixel are free on return."""
-    with _open(data) as image:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        dpi = _dpi(image)
-        image.load()
+    with _open(data) as header:
+        orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
+        dpi = _dpi(header)
+        image = _loaded(header, data)
         if image.format == "TIFF":  # Pillow has turned it by now
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         width, height = image.size
@@ -197,6 +197,13 @@ def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
     if alpha is not None and int(alpha.min()) == 255:
         alpha = None
     return Photo(rgb, alpha, profile if kept else None, dpi), orientation if isinstance(orientation, int) else 1
+
+
+def _loaded(header: Image.Image, data: bytes) -> Image.Image:
+    if header.format == "AVIF":
+        return avif.load(header, data, bytes_per_pixel=_bytes_per_pixel(header))
+    header.load()
+    return header
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:

@@ -6,13 +6,14 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
 from app.errors import UnreadableImage, UnsupportedFormat
-from app.imaging import decode
+from app.imaging import avif, decode
 from scripts.bad_input import png_with_size
 from tests.support import encoded, picture
 
@@ -159,7 +160,7 @@ def test_the_alpha_of_every_format_that_has_one_is_kept(file_format: str) -> Non
     assert photo.alpha[-1].mean() > 235
 
 
-@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF"])
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
 def test_of_an_animation_the_first_frame_is_taken_and_the_header_tells(file_format: str) -> None:
     first, second = Image.new("RGB", (40, 30), (200, 20, 20)), Image.new("RGB", (40, 30), (20, 20, 200))
     data = encoded(first, file_format, save_all=True, append_images=[second])
@@ -222,3 +223,53 @@ def test_a_tiff_whose_tiles_dwarf_its_picture_is_refused_unread() -> None:
     data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(100)
     with pytest.raises(UnreadableImage, match="tiles"):
         decode.probe(data)
+
+
+def avif_that_says(width: int, height: int, data: bytes) -> bytes:
+    """An AVIF whose container tells another size than its coded picture has."""
+    at = data.index(b"ispe") + 8  # the name, then version and flags
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
+def test_an_avif_whose_picture_dwarfs_what_its_header_says_is_refused_its_memory() -> None:
+    honest = encoded(Image.new("RGB", (6000, 6000)), "AVIF", speed=10)
+    bomb = avif_that_says(64, 64, honest)
+    assert (decode.probe(bomb).width, decode.probe(bomb).height) == (64, 64)
+    with pytest.raises(UnreadableImage, match="damaged"):
+        decode.decode(bomb)
+    assert decode.decode(honest).rgb.shape == (6000, 6000, 3)
+
+
+def test_the_memory_of_an_avif_in_all_its_forms_is_enough() -> None:
+    plain = np.full((1500, 2000, 4), 2048, np.uint16)
+    of_12_bits = cv2.imencode(".avif", plain, [cv2.IMWRITE_AVIF_DEPTH, 12, cv2.IMWRITE_AVIF_SPEED, 10])[1].tobytes()
+    assert decode.decode(of_12_bits).alpha is not None
+    for size in ((1, 1), (1, 5000), (5000, 1)):
+        assert decode.decode(encoded(Image.new("RGB", size), "AVIF", speed=10)).rgb.shape == (*size[::-1], 3)
+
+
+def test_the_ten_bits_of_an_avif_become_eight() -> None:
+    bgr = np.asarray(picture())[:, :, ::-1].astype(np.uint16) * 4
+    data = cv2.imencode(".avif", bgr, [cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, 95])[1].tobytes()
+    assert np.abs(decode.decode(data).rgb - np.asarray(picture()).astype(int)).mean() < 8
+
+
+def test_a_grey_avif_is_grey() -> None:
+    rgb = decode.decode(encoded(picture(mode="L"), "AVIF", quality=95)).rgb
+    assert np.abs(rgb - np.asarray(picture(mode="L").convert("RGB")).astype(int)).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_once(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    expected = picture(64, 40)
+    expected.getexif()[0x0112] = orientation
+    rgb = decode.decode(encoded(picture(64, 40), "AVIF", exif=exif, quality=95, subsampling="4:4:4")).rgb
+    assert np.abs(rgb - np.asarray(ImageOps.exif_transpose(expected)).astype(int)).mean() < 4
+
+
+def test_an_avif_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avif, "_LIMIT_S", 0.001)
+    with pytest.raises(UnreadableImage):
+        decode.decode(encoded(picture(), "AVIF"))

@@ -35,6 +35,13 @@ def test_colours_are_converted_to_srgb_by_the_photos_profile() -> None:
     assert photo.icc_profile is None
 
 
+def test_the_colours_of_an_avif_are_converted_too() -> None:
+    data = encoded(picture(), "AVIF", icc_profile=adobe_like(), quality=95, subsampling="4:4:4")
+    plain = np.asarray(picture()).astype(int)
+    assert np.abs(decode.decode(data).rgb - plain[:, :, ::-1]).mean() < 4
+    assert decode.decode(data, keep_profile=True).icc_profile == adobe_like()
+
+
 def test_colours_are_left_alone_and_the_profile_kept_on_request() -> None:
     photo = decode.decode(encoded(picture(), "PNG", icc_profile=adobe_like()), keep_profile=True)
     assert np.array_equal(photo.rgb, np.asarray(picture()))
