@@ -37,13 +37,22 @@ def test_formats_off_the_list_never_reach_a_decoder(file_format: str) -> None:
         decode.probe(encoded(picture(), file_format))
 
 
-@pytest.mark.parametrize("data", [b"just text", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\0" * 100, b"%!PS"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"just text",
+        b"BMW and Benz, and text to go on with",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"\0" * 100,
+        b"%!PS",
+    ],
+)
 def test_what_is_no_image_is_an_unsupported_format(data: bytes) -> None:
     with pytest.raises(UnsupportedFormat):
         decode.probe(data)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP"])
 def test_a_photo_cut_short_is_called_damaged_wherever_it_was_cut(file_format: str) -> None:
     data = encoded(picture(640, 480), file_format)
     for length in (20, 60, len(data) // 2, len(data) - 40):
@@ -214,6 +223,58 @@ def test_a_tiff_is_turned_once(orientation: int) -> None:
     with Image.open(io.BytesIO(encoded(picture(40, 30), "PNG"))) as plain:
         plain.getexif()[0x0112] = orientation
         assert np.array_equal(photo.rgb, np.asarray(ImageOps.exif_transpose(plain)))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_resolution_of_a_tiff_turns_with_it(orientation: int) -> None:
+    data = encoded(picture(40, 30), "TIFF", dpi=(300, 150), tiffinfo={0x0112: orientation})
+    assert decode.decode(data).dpi == ((150, 300) if orientation in (6, 8) else (300, 150))
+
+
+def greys(numbers: list[float], dtype: type[np.generic], *, white_is_zero: bool = False) -> list[int]:
+    """What becomes of a row of a TIFF's numbers."""
+    row = Image.fromarray(np.array([numbers], dtype))
+    rgb = decode.decode(encoded(row, "TIFF", tiffinfo={262: 0 if white_is_zero else 1})).rgb
+    assert np.ptp(rgb, axis=2).max() == 0
+    return rgb[0, :, 0].tolist()
+
+
+def test_the_16_bits_of_a_tiff_are_scaled_whichever_end_is_white() -> None:
+    assert greys([0, 32768, 65535], np.uint16) == [0, 128, 255]
+    assert greys([0, 32767, 65535], np.uint16, white_is_zero=True) == [255, 128, 0]
+
+
+def test_the_32_bits_of_a_tiff_are_scaled_from_16_or_stretched_where_they_are_more() -> None:
+    assert greys([0, 256, 32768, 65535], np.int32) == [0, 1, 128, 255]
+    assert greys([-1000, 500_000, 1_001_000], np.int32) == [0, 128, 255]
+    assert greys([2**31 - 1, 2**31 - 1], np.int32) == [0, 0]
+
+
+def test_the_floats_of_a_tiff_are_taken_from_0_to_1_or_stretched_where_they_are_more() -> None:
+    assert greys([0.25, 0.5], np.float32) == [64, 128]
+    assert greys([0.25, 0.5], np.float32, white_is_zero=True) == [191, 127]
+    assert greys([np.nan, -50, 0, 50], np.float32) == [0, 0, 128, 255]
+
+
+def test_floats_without_a_range_are_refused_with_a_sentence() -> None:
+    for numbers in ([np.nan, np.nan], [0, np.inf], [-np.inf, 5]):
+        with pytest.raises(UnreadableImage, match="8 or 16 bits"):
+            greys(numbers, np.float32)
+
+
+def test_the_range_of_a_tiff_is_found_over_all_its_rows() -> None:
+    slope = np.linspace(-1, 3, 1 << 20, dtype=np.float32).reshape(1024, 1024)
+    rgb = decode.decode(encoded(Image.fromarray(slope), "TIFF")).rgb
+    assert np.array_equal(rgb[:, 0, 1], np.arange(1024) // 4)
+
+
+def test_a_narrow_picture_takes_no_longer_than_a_wide_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    crops = []
+    crop = Image.Image.crop
+    monkeypatch.setattr(Image.Image, "crop", lambda *how: crops.append(how) or crop(*how))
+    narrow = Image.new("LAB", (2, 60_000), (150, 128, 128))  # each strip has a conversion made anew by Pillow
+    assert decode.decode(encoded(narrow, "TIFF")).rgb.shape == (60_000, 2, 3)
+    assert len(crops) == 1
 
 
 def test_a_tiff_whose_tiles_dwarf_its_picture_is_refused_unread() -> None:
