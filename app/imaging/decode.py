@@ -9,6 +9,7 @@ import io
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from app.errors import UnreadableImage, UnsupportedFormat
-from app.imaging import profiles
+from app.imaging import avif, profiles
 
 # Pillow's own guard against bombs only warns up to 179 MP; ours is stricter and looks before the decoder runs.
 Image.MAX_IMAGE_PIXELS = None
@@ -36,6 +37,7 @@ _SIGNATURES = (
     (_HEIF, "HEIC"),
     (re.compile(rb"II\*\0|MM\0\*"), "TIFF"),
     (re.compile(rb"GIF8[79]a"), "GIF"),
+    (re.compile(rb"BM.{4}\0{4}", re.DOTALL), "BMP"),  # two letters, the length, and four bytes that no text has
 )
 # What Pillow's decoders raise on damaged bytes; none of it is ours to tell apart.
 _DECODER_FAULTS = (
@@ -45,7 +47,6 @@ _DECODER_FAULTS = (
     TypeError,
     LookupError,
     EOFError,
-    OverflowError,
     AssertionError,
     AttributeError,
     RuntimeError,  # libheif and libavif
@@ -53,9 +54,10 @@ _DECODER_FAULTS = (
     struct.error,
     zlib.error,
 )
-_STRIP_ROWS = 64
+_STRIP_PX = 1 << 18
 _EXIF_ORIENTATION = 0x0112
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _QUARTER_TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 # EXIF orientation → mirror left to right first?, then turn.
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
@@ -141,7 +143,7 @@ def _tile_px(image: Image.Image) -> int:
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
-    if image.format == "WEBP":
+    if image.format == "WEBP" or (image.format == "AVIF" and image.mode == "RGBA"):
         return 18  # decoded whole by its library first
     if image.format in ("AVIF", "TIFF"):
         return 15  # of ten or sixteen bits, or with alpha
@@ -165,54 +167,104 @@ def decode(data: bytes, *, keep_profile: bool = False) -> Photo:
     except _DECODER_FAULTS as fault:
         raise UnreadableImage("The photo is damaged or cut short. Please save or send it again.") from fault
     alpha = None if photo.alpha is None else _upright(photo.alpha, orientation)
-    dpi = photo.dpi[::-1] if photo.dpi and _UPRIGHT.get(orientation, (False, None))[1] in _QUARTER_TURNS else photo.dpi
-    return replace(photo, rgb=_upright(photo.rgb, orientation), alpha=alpha, dpi=dpi)
+    return replace(photo, rgb=_upright(photo.rgb, orientation), alpha=alpha)
 
 
 def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
     """Pixels as they are stored, and the orientation; Pillow's own four bytes a pixel are free on return."""
-    with _open(data) as image:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        dpi = _dpi(image)
-        image.load()
-        if image.format == "TIFF":  # Pillow has turned it by now
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    with _open(data) as header:
+        dpi = _dpi(header)  # first: a TIFF is turned as its pixels are read, and forgets it
+        image = _loaded(header, data)
         width, height = image.size
         rgb = np.empty((height, width, 3), np.uint8)
-        # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.
-        has_alpha = image.has_transparency_data and not image.mode.startswith("I")
-        alpha = np.empty((height, width), np.uint8) if has_alpha else None
         profile = image.info.get("icc_profile")
         kept = bool(keep_profile and profile and profiles.is_of_rgb(profile))
+        to_eight_bits = _to_eight_bits(image)
         to_srgb = profiles.to_srgb(profile, image.mode) if profile and not kept else None
-        # By strips: Pillow would join a copy of everything first, and convert it to another.
-        for top in range(0, height, _STRIP_ROWS):
-            strip = image.crop((0, top, width, min(top + _STRIP_ROWS, height)))
-            rows = slice(top, top + strip.height)
+        convert = to_eight_bits or to_srgb or _to_rgb
+        # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.
+        has_alpha = image.has_transparency_data and not to_eight_bits
+        alpha = np.empty((height, width), np.uint8) if has_alpha else None
+        for rows, strip in _strips(image):
             if alpha is not None:
                 strip = strip if strip.mode == "RGBA" else strip.convert("RGBA")
                 alpha[rows] = np.asarray(strip)[:, :, 3]
                 strip = strip.convert("RGB")
-            rgb[rows] = np.asarray(to_srgb(strip)) if to_srgb else _opaque_pixels(strip)
+            rgb[rows] = np.asarray(_to_rgb(convert(strip)))
+        orientation = _orientation(image)
     if alpha is not None and int(alpha.min()) == 255:
         alpha = None
-    return Photo(rgb, alpha, profile if kept else None, dpi), orientation if isinstance(orientation, int) else 1
+    return Photo(rgb, alpha, profile if kept else None, dpi), orientation
+
+
+def _loaded(header: Image.Image, data: bytes) -> Image.Image:
+    if header.format == "AVIF":
+        return avif.load(header, data, bytes_per_pixel=_bytes_per_pixel(header))
+    header.load()
+    return header
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Some rows after the other: Pillow would join a copy of everything first, and convert it to another."""
+    count = max(1, _STRIP_PX // image.width)
+    for top in range(0, image.height, count):
+        strip = image.crop((0, top, image.width, min(top + count, image.height)))
+        yield slice(top, top + strip.height), strip
+
+
+def _orientation(image: Image.Image) -> int:
+    orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Dots per inch across and down the upright picture."""
     try:
         across, down = (float(value) for value in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if 1 <= across <= 65535 and 1 <= down <= 65535 else None
+    if not (1 <= across <= 65535 and 1 <= down <= 65535):
+        return None
+    _mirrored, turn = _UPRIGHT.get(_orientation(image), (False, None))
+    return (down, across) if turn in _QUARTER_TURNS else (across, down)
 
 
-def _opaque_pixels(strip: Image.Image) -> NDArray[np.uint8]:
-    """RGB uint8 [h, w, 3] of some rows in any mode."""
-    if strip.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
-        grey = (np.asarray(strip) >> 8).clip(0, 255).astype(np.uint8)
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
-    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> profiles.Conversion | None:
+    """Make the conversion of strips of a grey picture of more than 8 bits, which Pillow would clip; None for others.
+
+    16 bits are scaled, and so are floats from 0 to 1; any other numbers are stretched from the picture's least to its
+    largest. What is no number is 0.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return None
+    least, span = _range(image)
+    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+    def convert(strip: Image.Image) -> Image.Image:
+        greys = (np.asarray(strip, np.float64) - least) * (256 / span)
+        pixels = np.nan_to_num(greys).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(255 - pixels if white_is_zero else pixels)
+
+    return convert
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    """The number that is the least grey, and how much more the largest is."""
+    if image.mode.startswith("I;16"):
+        return 0, 65536
+    numbers = (np.asarray(strip) for _rows, strip in _strips(image))
+    extrema = [(np.fmin.reduce(some, None), np.fmax.reduce(some, None)) for some in numbers]
+    least, largest = float(np.fmin.reduce(extrema, None)), float(np.fmax.reduce(extrema, None))
+    usual = 1 if image.mode == "F" else 65536
+    if least >= 0 and largest <= usual:
+        return 0, usual
+    if not np.isfinite(largest - least):
+        raise UnreadableImage("The photo's greys are no numbers, or infinite. Please send it with 8 or 16 bits.")
+    return least, largest - least or 1
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

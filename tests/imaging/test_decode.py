@@ -6,13 +6,14 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
 from app.errors import UnreadableImage, UnsupportedFormat
-from app.imaging import decode
+from app.imaging import avif, decode
 from scripts.bad_input import png_with_size
 from tests.support import encoded, picture
 
@@ -36,13 +37,22 @@ def test_formats_off_the_list_never_reach_a_decoder(file_format: str) -> None:
         decode.probe(encoded(picture(), file_format))
 
 
-@pytest.mark.parametrize("data", [b"just text", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\0" * 100, b"%!PS"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"just text",
+        b"BMW and Benz, and text to go on with",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"\0" * 100,
+        b"%!PS",
+    ],
+)
 def test_what_is_no_image_is_an_unsupported_format(data: bytes) -> None:
     with pytest.raises(UnsupportedFormat):
         decode.probe(data)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP"])
 def test_a_photo_cut_short_is_called_damaged_wherever_it_was_cut(file_format: str) -> None:
     data = encoded(picture(640, 480), file_format)
     for length in (20, 60, len(data) // 2, len(data) - 40):
@@ -159,7 +169,7 @@ def test_the_alpha_of_every_format_that_has_one_is_kept(file_format: str) -> Non
     assert photo.alpha[-1].mean() > 235
 
 
-@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF"])
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
 def test_of_an_animation_the_first_frame_is_taken_and_the_header_tells(file_format: str) -> None:
     first, second = Image.new("RGB", (40, 30), (200, 20, 20)), Image.new("RGB", (40, 30), (20, 20, 200))
     data = encoded(first, file_format, save_all=True, append_images=[second])
@@ -215,6 +225,58 @@ def test_a_tiff_is_turned_once(orientation: int) -> None:
         assert np.array_equal(photo.rgb, np.asarray(ImageOps.exif_transpose(plain)))
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_resolution_of_a_tiff_turns_with_it(orientation: int) -> None:
+    data = encoded(picture(40, 30), "TIFF", dpi=(300, 150), tiffinfo={0x0112: orientation})
+    assert decode.decode(data).dpi == ((150, 300) if orientation in (6, 8) else (300, 150))
+
+
+def greys(numbers: list[float], dtype: type[np.generic], *, white_is_zero: bool = False) -> list[int]:
+    """What becomes of a row of a TIFF's numbers."""
+    row = Image.fromarray(np.array([numbers], dtype))
+    rgb = decode.decode(encoded(row, "TIFF", tiffinfo={262: 0 if white_is_zero else 1})).rgb
+    assert np.ptp(rgb, axis=2).max() == 0
+    return rgb[0, :, 0].tolist()
+
+
+def test_the_16_bits_of_a_tiff_are_scaled_whichever_end_is_white() -> None:
+    assert greys([0, 32768, 65535], np.uint16) == [0, 128, 255]
+    assert greys([0, 32767, 65535], np.uint16, white_is_zero=True) == [255, 128, 0]
+
+
+def test_the_32_bits_of_a_tiff_are_scaled_from_16_or_stretched_where_they_are_more() -> None:
+    assert greys([0, 256, 32768, 65535], np.int32) == [0, 1, 128, 255]
+    assert greys([-1000, 500_000, 1_001_000], np.int32) == [0, 128, 255]
+    assert greys([2**31 - 1, 2**31 - 1], np.int32) == [0, 0]
+
+
+def test_the_floats_of_a_tiff_are_taken_from_0_to_1_or_stretched_where_they_are_more() -> None:
+    assert greys([0.25, 0.5], np.float32) == [64, 128]
+    assert greys([0.25, 0.5], np.float32, white_is_zero=True) == [191, 127]
+    assert greys([np.nan, -50, 0, 50], np.float32) == [0, 0, 128, 255]
+
+
+def test_floats_without_a_range_are_refused_with_a_sentence() -> None:
+    for numbers in ([np.nan, np.nan], [0, np.inf], [-np.inf, 5]):
+        with pytest.raises(UnreadableImage, match="8 or 16 bits"):
+            greys(numbers, np.float32)
+
+
+def test_the_range_of_a_tiff_is_found_over_all_its_rows() -> None:
+    slope = np.linspace(-1, 3, 1 << 20, dtype=np.float32).reshape(1024, 1024)
+    rgb = decode.decode(encoded(Image.fromarray(slope), "TIFF")).rgb
+    assert np.array_equal(rgb[:, 0, 1], np.arange(1024) // 4)
+
+
+def test_a_narrow_picture_takes_no_longer_than_a_wide_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    crops = []
+    crop = Image.Image.crop
+    monkeypatch.setattr(Image.Image, "crop", lambda *how: crops.append(how) or crop(*how))
+    narrow = Image.new("LAB", (2, 60_000), (150, 128, 128))  # each strip has a conversion made anew by Pillow
+    assert decode.decode(encoded(narrow, "TIFF")).rgb.shape == (60_000, 2, 3)
+    assert len(crops) == 1
+
+
 def test_a_tiff_whose_tiles_dwarf_its_picture_is_refused_unread() -> None:
     # Width, height, bits, compression, grey, samples, tile width and length, and where the one tile is.
     tags = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40000, 323: 25008, 324: 200, 325: 10}
@@ -222,3 +284,53 @@ def test_a_tiff_whose_tiles_dwarf_its_picture_is_refused_unread() -> None:
     data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(100)
     with pytest.raises(UnreadableImage, match="tiles"):
         decode.probe(data)
+
+
+def avif_that_says(width: int, height: int, data: bytes) -> bytes:
+    """An AVIF whose container tells another size than its coded picture has."""
+    at = data.index(b"ispe") + 8  # the name, then version and flags
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
+def test_an_avif_whose_picture_dwarfs_what_its_header_says_is_refused_its_memory() -> None:
+    honest = encoded(Image.new("RGB", (6000, 6000)), "AVIF", speed=10)
+    bomb = avif_that_says(64, 64, honest)
+    assert (decode.probe(bomb).width, decode.probe(bomb).height) == (64, 64)
+    with pytest.raises(UnreadableImage, match="damaged"):
+        decode.decode(bomb)
+    assert decode.decode(honest).rgb.shape == (6000, 6000, 3)
+
+
+def test_the_memory_of_an_avif_in_all_its_forms_is_enough() -> None:
+    plain = np.full((1500, 2000, 4), 2048, np.uint16)
+    of_12_bits = cv2.imencode(".avif", plain, [cv2.IMWRITE_AVIF_DEPTH, 12, cv2.IMWRITE_AVIF_SPEED, 10])[1].tobytes()
+    assert decode.decode(of_12_bits).alpha is not None
+    for size in ((1, 1), (1, 5000), (5000, 1)):
+        assert decode.decode(encoded(Image.new("RGB", size), "AVIF", speed=10)).rgb.shape == (*size[::-1], 3)
+
+
+def test_the_ten_bits_of_an_avif_become_eight() -> None:
+    bgr = np.asarray(picture())[:, :, ::-1].astype(np.uint16) * 4
+    data = cv2.imencode(".avif", bgr, [cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, 95])[1].tobytes()
+    assert np.abs(decode.decode(data).rgb - np.asarray(picture()).astype(int)).mean() < 8
+
+
+def test_a_grey_avif_is_grey() -> None:
+    rgb = decode.decode(encoded(picture(mode="L"), "AVIF", quality=95)).rgb
+    assert np.abs(rgb - np.asarray(picture(mode="L").convert("RGB")).astype(int)).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_once(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    expected = picture(64, 40)
+    expected.getexif()[0x0112] = orientation
+    rgb = decode.decode(encoded(picture(64, 40), "AVIF", exif=exif, quality=95, subsampling="4:4:4")).rgb
+    assert np.abs(rgb - np.asarray(ImageOps.exif_transpose(expected)).astype(int)).mean() < 4
+
+
+def test_an_avif_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avif, "_LIMIT_S", 0.001)
+    with pytest.raises(UnreadableImage):
+        decode.decode(encoded(picture(), "AVIF"))

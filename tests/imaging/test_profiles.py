@@ -19,7 +19,16 @@ def adobe_like() -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
-    return bytes(profile).replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    return bytes(profile)  # its description is "sRGB" still
+
+
+@cache
+def linear() -> bytes:
+    """A profile with the primaries of sRGB whose numbers are in proportion to light; its description is "sRGB"."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    curve = profile.index(b"para", 132 + 12 * 11)  # after the table of eleven tags
+    profile[curve : curve + 16] = b"para" + bytes(8) + (1 << 16).to_bytes(4, "big")  # the power of 1
+    return bytes(profile)
 
 
 def by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
@@ -33,6 +42,13 @@ def test_colours_are_converted_to_srgb_by_the_photos_profile() -> None:
     plain = np.asarray(picture()).astype(int)
     assert np.abs(photo.rgb - plain[:, :, ::-1]).max() <= 2, "red and blue have changed places"
     assert photo.icc_profile is None
+
+
+def test_the_colours_of_an_avif_are_converted_too() -> None:
+    data = encoded(picture(), "AVIF", icc_profile=adobe_like(), quality=95, subsampling="4:4:4")
+    plain = np.asarray(picture()).astype(int)
+    assert np.abs(decode.decode(data).rgb - plain[:, :, ::-1]).mean() < 4
+    assert decode.decode(data, keep_profile=True).icc_profile == adobe_like()
 
 
 def test_colours_are_left_alone_and_the_profile_kept_on_request() -> None:
@@ -54,6 +70,22 @@ def test_an_srgb_profile_changes_nothing() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = decode.decode(encoded(picture(), "PNG", icc_profile=srgb))
     assert np.array_equal(photo.rgb, np.asarray(picture()))
+
+
+def test_a_profile_is_known_by_its_colours_not_by_its_name() -> None:
+    assert "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(linear()))).lower()
+    photo = decode.decode(encoded(picture(), "PNG", icc_profile=linear()))
+    assert np.abs(photo.rgb.astype(int) - by_littlecms(picture(), linear())).max() <= 1
+    assert photo.rgb[0, 0, 1] > 180, "half of the light is a lighter grey than 128"
+
+
+@pytest.mark.parametrize(
+    ("device_class", "kept"), [(b"mntr", True), (b"spac", True), (b"link", False), (b"abst", False)]
+)
+def test_only_a_profile_of_a_picture_is_kept(device_class: bytes, kept: bool) -> None:
+    profile = adobe_like()[:12] + device_class + adobe_like()[16:]
+    photo = decode.decode(encoded(picture(), "PNG", icc_profile=profile), keep_profile=True)
+    assert photo.icc_profile == (profile if kept else None)
 
 
 @pytest.mark.parametrize("profile", [b"no profile", b"\0" * 200, adobe_like()[:100]])
