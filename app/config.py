@@ -44,7 +44,12 @@ class Settings:
     )
     omp_num_threads: int = _setting(0, "Threads of one inference. 0: the processors found.", least=0, most=256)
     max_upload_mb: float = _setting(10.0, "Largest photo taken, in MB (2^20 bytes).", least=0.001, most=1024)
-    max_megapixels: float = _setting(25.0, "Largest photo worked on, in megapixels.", least=0.0001, most=1000)
+    max_megapixels: float = _setting(
+        25.0, "Largest photo worked on at its full size, in megapixels.", least=0.0001, most=1000
+    )
+    max_reduced_megapixels: float = _setting(
+        50.0, "Largest photo taken, in megapixels: reduced to what fits.", least=0.0001, most=1000
+    )
     max_inference_px: int = _setting(
         1024, "Photos with a longer side are inferred on a copy reduced to this.", least=32, most=8192
     )

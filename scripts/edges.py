@@ -179,10 +179,10 @@ def draw(path: Path) -> None:
     for row, (_name, photo, (left, top, width, height)) in enumerate(SHOWN):
         rgb = decode.decode(photo.read_bytes()).rgb
         saliency = infer(rgb)
-        plain = composite.over_color(rgb, plainly(saliency, rgb), NEW_COLOR)
+        plain = composite.over(rgb, plainly(saliency, rgb), np.array(NEW_COLOR))
         alpha, restored = by_edges(saliency, rgb), rgb.copy()
         foreground.restore_colors(restored, alpha, guide_of(rgb))
-        for column, picture in enumerate((rgb, plain, composite.over_color(restored, alpha, NEW_COLOR))):
+        for column, picture in enumerate((rgb, plain, composite.over(restored, alpha, np.array(NEW_COLOR)))):
             part = Image.fromarray(picture).crop((left, top, left + width, top + height))
             sheet.paste(part.resize(PANEL_PX), (column * PANEL_PX[0], row * PANEL_PX[1]))
     sheet.save(path, quality=88)

@@ -16,7 +16,8 @@ from PIL import Image
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
-from app.services.tiny_u2net_service import CutoutOptions  # noqa: E402
+from app.imaging.backdrop import Plain  # noqa: E402
+from app.services.options import CutoutOptions  # noqa: E402
 from scripts.measure import real_service  # noqa: E402
 
 SAMPLE = REPO / "app/static/sample.jpg"
@@ -43,7 +44,7 @@ def main() -> None:
     with Image.open(SAMPLE) as photo, Image.open(cutout_path) as cut:
         on_checks = checkerboard(*photo.size)
         on_checks.paste(cut, mask=cut)
-        on_color = Image.open(io.BytesIO(service.cut_out(data, CutoutOptions(background_color=ORANGE)).image))
+        on_color = Image.open(io.BytesIO(service.cut_out(data, CutoutOptions(background=Plain(ORANGE))).image))
         pictures = (photo.convert("RGB"), on_checks, on_color)
         width, height = photo.size
         strip = Image.new("RGB", (3 * width + 2 * GAP_PX, height), "white")

@@ -35,7 +35,8 @@ from app.imaging.confidence import agreement  # noqa: E402
 from app.imaging.confidence import confidence as confidence_of  # noqa: E402
 from app.services import model_rewrites, opencv_fallback  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
-from app.services.tiny_u2net_service import CutoutOptions, TinyU2NetService  # noqa: E402
+from app.services.options import CutoutOptions  # noqa: E402
+from app.services.tiny_u2net_service import TinyU2NetService  # noqa: E402
 from scripts import load  # noqa: E402
 from scripts.bad_input import BAD_UPLOADS  # noqa: E402
 from scripts.box import MIB, Server, boxed_server  # noqa: E402
@@ -428,7 +429,7 @@ def pixels() -> None:
     with Server(env={**MODEL_ENV, "MAX_UPLOAD_MB": "100", "MEMORY_LIMIT_MB": "1000"}) as server:
         server.wait_for("/ready")
         for kind, data in tqdm(kinds.items(), desc="pixels", disable=None):
-            row = [kind, str(decode.probe(data).bytes_per_pixel)]
+            row = [kind, f"{decode.probe(data).decoding_bytes(area_px) / area_px:.0f}"]
             for name in encode.FORMATS:
                 url = f"{server.url}/api/remove-background?format={name}"
                 with server.peak_growth_mb() as growth_mb:

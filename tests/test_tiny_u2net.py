@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.config import Settings
 from app.services.model_manager import ModelManager
-from app.services.tiny_u2net_service import CutoutOptions, TinyU2NetService
+from app.services.options import CutoutOptions
+from app.services.tiny_u2net_service import TinyU2NetService
 
 
 @pytest.fixture(scope="module")

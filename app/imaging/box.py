@@ -34,6 +34,10 @@ class Box:
         """Its pixels."""
         return self.height * self.width
 
+    def moved(self, down: int, right: int) -> Box:
+        """The same box so many pixels further."""
+        return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns, to index pixels with."""

@@ -13,12 +13,15 @@ _TRIPLE = re.compile(r"(\d{1,3}) *, *(\d{1,3}) *, *(\d{1,3})")
 
 
 def parse_color(text: str) -> RGB:
-    """Read `#ff8000`, `ff8000`, `#f80`, `f80`, a CSS name such as `rebeccapurple`, or `255,128,0`.
+    """Read `#ff8000`, `ff8000`, `#f80`, `f80`, a CSS name such as `rebeccapurple`, `255,128,0` or
+    `rgb(255, 128, 0)`.
 
     Raises:
         ValueError: it is none of these.
     """
     word = text.strip().lower()
+    if word.startswith("rgb(") and word.endswith(")"):
+        word = word[4:-1].strip()
     if _HEX.fullmatch(word):
         digits = word.lstrip("#")
         digits = digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)

@@ -1,34 +1,68 @@
-"""Colours and alpha → a picture."""
+"""Subject, shadow and background → a picture, strip by strip."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.backdrop import Backdrop
+from app.imaging.color import RGB
+from app.imaging.shadow import CastShadow
 from app.imaging.strips import strips
 
+Pixels = NDArray[np.uint8]
+# Gives some rows of the canvas: the subject's colours uint8 [n, W, 3] and its alpha uint8 [n, W].
+Draw = Callable[[slice], tuple[Pixels, Pixels]]
 
-def to_rgba(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Join uint8 [H, W, 3] and [H, W] to RGBA uint8 [H, W, 4] with straight alpha.
 
-    Hidden colours (alpha 0) become black, so that they neither leak the background nor bloat the file.
+def compose(
+    draw: Draw, height: int, width: int, *, backdrop: Backdrop | None = None, shadow: CastShadow | None = None
+) -> Pixels:
+    """Put the subject on its shadow on what is behind: RGB uint8 [H, W, 3]; RGBA [H, W, 4] where nothing is behind.
+
+    RGBA has straight alpha. Its hidden colours (alpha 0) are black, so that they neither leak the background nor bloat
+    the file.
     """
-    rgba = np.empty((*alpha.shape, 4), np.uint8)
-    for rows in strips(*alpha.shape):
-        cv2.cvtColor(rgb[rows], cv2.COLOR_RGB2RGBA, dst=rgba[rows])
-        cv2.insertChannel(alpha[rows], rgba[rows], 3)
-        rgba[rows].view(np.uint32)[:, :, 0][alpha[rows] == 0] = 0  # a pixel is one number: much faster than four
-    return rgba
-
-
-def over_color(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Put uint8 [H, W, 3] with alpha uint8 [H, W] on one RGB colour; returns uint8 [H, W, 3], rounded."""
-    result = np.empty_like(rgb)
-    background = np.array(color, np.uint16)
-    for rows in strips(*alpha.shape):
-        opacity = alpha[rows, :, None].astype(np.uint16)
-        mixed = rgb[rows] * opacity + background * (255 - opacity)
-        mixed += 127
-        result[rows] = mixed // 255
+    result = np.empty((height, width, 4 if backdrop is None else 3), np.uint8)
+    for rows in strips(height, width):
+        rgb, alpha = draw(rows)
+        shade = None if shadow is None else shadow.rows(rows, height, width)
+        if backdrop is None:
+            if shadow is not None and shade is not None:
+                rgb, alpha = _join(rgb, alpha, shadow.color, shade)
+            _write_rgba(result[rows], rgb, alpha)
+            continue
+        behind = backdrop.rows(rows, height, width)
+        if shadow is not None and shade is not None:
+            behind = over(np.array(shadow.color, np.uint8), shade, behind)
+        result[rows] = over(rgb, alpha, behind)
     return result
+
+
+def over(rgb: NDArray[Any], alpha: Pixels, behind: NDArray[Any]) -> Pixels:
+    """Put colours of alpha uint8 [H, W] over others, each uint8 [H, W, 3] or [3]; returns uint8 [H, W, 3], rounded."""
+    opacity = alpha[:, :, None].astype(np.uint16)
+    mixed = rgb * opacity + behind * (255 - opacity)
+    mixed += 127
+    mixed //= 255
+    return mixed.astype(np.uint8)
+
+
+def _write_rgba(rgba: Pixels, rgb: Pixels, alpha: Pixels) -> None:
+    cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA, dst=rgba)
+    cv2.insertChannel(alpha, rgba, 3)
+    rgba.view(np.uint32)[:, :, 0][alpha == 0] = 0  # a pixel is one number: much faster than four
+
+
+def _join(rgb: Pixels, alpha: Pixels, color: RGB, shade: Pixels) -> tuple[Pixels, Pixels]:
+    """The subject over a shadow of one colour: the colours and the straight alpha of both (Porter and Duff, 1984)."""
+    front = alpha.astype(np.float32)
+    back = shade * (255 - front) * np.float32(1 / 255)
+    both = front + back
+    share = np.divide(front, both, out=np.zeros_like(front), where=both > 0)[:, :, None]
+    colors = rgb * share + np.array(color, np.float32) * (1 - share)
+    return np.rint(colors).astype(np.uint8), np.rint(both).astype(np.uint8)

@@ -6,10 +6,10 @@ Only formats on one allow-list ever reach a decoder, and the size is known befor
 from __future__ import annotations
 
 import io
+import math
 import re
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -19,6 +19,10 @@ from PIL import Image, PngImagePlugin
 
 from app.errors import UnreadableImage, UnsupportedFormat
 from app.imaging import avif, profiles
+from app.imaging.resample import resized_part
+from app.imaging.strips import strips
+
+Pixels = NDArray[np.uint8]
 
 # Pillow's own guard against bombs only warns up to 179 MP; ours is stricter and looks before the decoder runs.
 Image.MAX_IMAGE_PIXELS = None
@@ -54,7 +58,10 @@ _DECODER_FAULTS = (
     struct.error,
     zlib.error,
 )
-_STRIP_PX = 1 << 18
+# How many times smaller a side a JPEG decoder can make a photo.
+SHRINKS = (1, 2, 4, 8)
+OWN_BYTES_PER_PIXEL = 4  # colours and alpha
+_STRIP_PX = 1 << 18  # Pillow makes its conversions anew for each strip
 _EXIF_ORIENTATION = 0x0112
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -73,15 +80,34 @@ _UPRIGHT: dict[int, tuple[bool, int | None]] = {
 
 @dataclass(frozen=True)
 class Probe:
-    """What the header of a photo says: format, stored width and height in pixels (before EXIF turns it), and what
-    a pixel takes, in bytes, while the photo is decoded and put together (scripts/measure.py pixels). Of what is
-    `animated`, or has several pages, the first is taken."""
+    """What the header of a photo says: format, stored width and height in pixels (before EXIF turns it), and what it
+    takes, in bytes a pixel, to decode it (scripts/measure.py pixels).
+
+    `loaded_bytes_per_pixel` is what the decoder and Pillow hold beside our own copy; `coefficient_bytes_per_pixel` what
+    libjpeg keeps of all of a progressive photo until its last scan is read. Of what is `animated`, or has several
+    pages, the first is taken.
+    """
 
     format: str
     width: int
     height: int
-    bytes_per_pixel: int
+    loaded_bytes_per_pixel: int
+    coefficient_bytes_per_pixel: int = 0
     animated: bool = False
+
+    @property
+    def can_shrink(self) -> bool:
+        """Whether its decoder can leave out pixels."""
+        return self.format == "JPEG"
+
+    def loaded_bytes(self, shrink: int = 1) -> float:
+        """What is held of it besides our own copy, decoded one of SHRINKS smaller."""
+        return self.loaded_bytes_per_pixel * self.width * self.height / shrink**2
+
+    def decoding_bytes(self, most_px: float, shrink: int = 1) -> float:
+        """What decoding takes at its peak, where our own copy is reduced to `most_px` pixels."""
+        coefficient_bytes = self.coefficient_bytes_per_pixel * self.width * self.height
+        return self.loaded_bytes(shrink) + max(coefficient_bytes, OWN_BYTES_PER_PIXEL * most_px)
 
 
 @dataclass(frozen=True)
@@ -91,8 +117,8 @@ class Photo:
     The colours are sRGB, or those of `icc_profile`, when it was to be kept. `dpi` is across and down, when it is told.
     """
 
-    rgb: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None
+    rgb: Pixels
+    alpha: Pixels | None
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
 
@@ -110,7 +136,7 @@ def probe(data: bytes) -> Probe:
             if image.format == "TIFF" and _tile_px(image) > 4 * max(width * height, 1 << 20):
                 raise UnreadableImage("The TIFF is damaged: its tiles are far larger than its picture.")
             found = "JPEG" if image.format == "MPO" else str(image.format)
-            bytes_per_pixel = _bytes_per_pixel(image)
+            loaded_bytes, coefficient_bytes = _loaded_bytes_per_pixel(image), _coefficient_bytes_per_pixel(image)
             # An MPO's further pictures are a phone's own: a depth map, a small copy.
             animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except _DECODER_FAULTS as fault:
@@ -122,7 +148,7 @@ def probe(data: bytes) -> Probe:
         raise UnsupportedFormat(f"This is not a photo we can read. Please send {ACCEPTED_NAMES}.") from fault
     if width < 1 or height < 1:
         raise UnreadableImage("The image has no pixels: its width or height is 0.")
-    return Probe(found, width, height, bytes_per_pixel, animated)
+    return Probe(found, width, height, loaded_bytes, coefficient_bytes, animated)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -142,55 +168,50 @@ def _tile_px(image: Image.Image) -> int:
     return int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
 
 
-def _bytes_per_pixel(image: Image.Image) -> int:
+def _loaded_bytes_per_pixel(image: Image.Image) -> int:
     if image.format == "WEBP" or (image.format == "AVIF" and image.mode == "RGBA"):
-        return 18  # decoded whole by its library first
+        return 14  # decoded whole by its library first
     if image.format in ("AVIF", "TIFF"):
-        return 15  # of ten or sixteen bits, or with alpha
-    if image.info.get("progressive"):
-        # libjpeg keeps every coefficient, of two bytes, until the last scan is read.
-        return 5 + 2 * len(image.getbands())
-    return 10
+        return 11  # of ten or sixteen bits, or with alpha
+    return 5
 
 
-def decode(data: bytes, *, keep_profile: bool = False) -> Photo:
+def _coefficient_bytes_per_pixel(image: Image.Image) -> int:
+    return 2 * len(image.getbands()) if image.info.get("progressive") else 0
+
+
+def decode(data: bytes, *, keep_profile: bool = False, shrink: int = 1, most_px: float = math.inf) -> Photo:
     """Decode the first frame to RGB, upright by its EXIF orientation.
 
     Colours are converted to sRGB by the photo's ICC profile, or left as they are with `keep_profile`; a profile that
-    is damaged, or of another kind of colours than the photo's, is passed over.
+    is damaged, or of another kind of colours than the photo's, is passed over. A JPEG is decoded one of SHRINKS smaller
+    a side; what then has more than `most_px` pixels is reduced to that, its aspect kept.
 
     Raises:
         UnreadableImage: the pixels are damaged or cut short.
     """
     try:
-        photo, orientation = _decode_stored(data, keep_profile)
+        photo, orientation = _decode_stored(data, keep_profile, shrink, most_px)
     except _DECODER_FAULTS as fault:
         raise UnreadableImage("The photo is damaged or cut short. Please save or send it again.") from fault
     alpha = None if photo.alpha is None else _upright(photo.alpha, orientation)
     return replace(photo, rgb=_upright(photo.rgb, orientation), alpha=alpha)
 
 
-def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
+def _decode_stored(data: bytes, keep_profile: bool, shrink: int, most_px: float) -> tuple[Photo, int]:
     """Pixels as they are stored, and the orientation; Pillow's own four bytes a pixel are free on return."""
     with _open(data) as header:
         dpi = _dpi(header)  # first: a TIFF is turned as its pixels are read, and forgets it
+        if shrink > 1:
+            header.draft(None, (max(1, header.width // shrink), max(1, header.height // shrink)))
         image = _loaded(header, data)
-        width, height = image.size
-        rgb = np.empty((height, width, 3), np.uint8)
         profile = image.info.get("icc_profile")
         kept = bool(keep_profile and profile and profiles.is_of_rgb(profile))
         to_eight_bits = _to_eight_bits(image)
         to_srgb = profiles.to_srgb(profile, image.mode) if profile and not kept else None
-        convert = to_eight_bits or to_srgb or _to_rgb
         # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.
         has_alpha = image.has_transparency_data and not to_eight_bits
-        alpha = np.empty((height, width), np.uint8) if has_alpha else None
-        for rows, strip in _strips(image):
-            if alpha is not None:
-                strip = strip if strip.mode == "RGBA" else strip.convert("RGBA")
-                alpha[rows] = np.asarray(strip)[:, :, 3]
-                strip = strip.convert("RGB")
-            rgb[rows] = np.asarray(_to_rgb(convert(strip)))
+        rgb, alpha = _pixels(image, to_eight_bits or to_srgb or _to_rgb, has_alpha=has_alpha, most_px=most_px)
         orientation = _orientation(image)
     if alpha is not None and int(alpha.min()) == 255:
         alpha = None
@@ -199,17 +220,44 @@ def _decode_stored(data: bytes, keep_profile: bool) -> tuple[Photo, int]:
 
 def _loaded(header: Image.Image, data: bytes) -> Image.Image:
     if header.format == "AVIF":
-        return avif.load(header, data, bytes_per_pixel=_bytes_per_pixel(header))
+        return avif.load(header, data, bytes_per_pixel=_loaded_bytes_per_pixel(header) + OWN_BYTES_PER_PIXEL)
     header.load()
     return header
 
 
-def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Some rows after the other: Pillow would join a copy of everything first, and convert it to another."""
-    count = max(1, _STRIP_PX // image.width)
-    for top in range(0, image.height, count):
-        strip = image.crop((0, top, image.width, min(top + count, image.height)))
-        yield slice(top, top + strip.height), strip
+def _pixels(
+    image: Image.Image, convert: profiles.Conversion, *, has_alpha: bool, most_px: float
+) -> tuple[Pixels, Pixels | None]:
+    """Colours uint8 [h, w, 3] and alpha uint8 [h, w] of a picture in any mode, reduced to `most_px`.
+
+    By strips: Pillow would join a copy of everything first, and convert it to another.
+    """
+    scale = min(1.0, math.sqrt(most_px / (image.width * image.height)))
+    width, height = (max(1, int(side * scale)) for side in image.size)
+
+    def read(rows: slice, columns: slice) -> Image.Image:
+        part = image.crop((columns.start, rows.start, columns.stop, rows.stop))
+        if not has_alpha:
+            return _to_rgb(convert(part))
+        part = part if part.mode == "RGBA" else part.convert("RGBA")
+        if convert is _to_rgb:
+            return part
+        colors = convert(part.convert("RGB"))
+        colors.putalpha(part.getchannel("A"))
+        return colors
+
+    rgb = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if has_alpha else None
+    for rows in strips(height, width, most_px=_STRIP_PX):
+        if scale < 1:
+            part = resized_part(read, image.size, (width, height), rows, slice(0, width))
+        else:
+            part = read(rows, slice(0, width))
+        pixels = np.asarray(part)
+        rgb[rows] = pixels[:, :, :3]
+        if alpha is not None:
+            alpha[rows] = pixels[:, :, 3]
+    return rgb, alpha
 
 
 def _orientation(image: Image.Image) -> int:
@@ -256,7 +304,8 @@ def _range(image: Image.Image) -> tuple[float, float]:
     """The number that is the least grey, and how much more the largest is."""
     if image.mode.startswith("I;16"):
         return 0, 65536
-    numbers = (np.asarray(strip) for _rows, strip in _strips(image))
+    every_row = strips(image.height, image.width, most_px=_STRIP_PX)
+    numbers = (np.asarray(image.crop((0, rows.start, image.width, rows.stop))) for rows in every_row)
     extrema = [(np.fmin.reduce(some, None), np.fmax.reduce(some, None)) for some in numbers]
     least, largest = float(np.fmin.reduce(extrema, None)), float(np.fmax.reduce(extrema, None))
     usual = 1 if image.mode == "F" else 65536
@@ -267,7 +316,7 @@ def _range(image: Image.Image) -> tuple[float, float]:
     return least, largest - least or 1
 
 
-def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
     mirrored, turn = _UPRIGHT.get(orientation, (False, None))
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])

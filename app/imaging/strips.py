@@ -9,8 +9,8 @@ STRIP_PX = 48 * 1024
 _LEAST_ROWS = 8
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
+def strips(height: int, width: int, *, most_px: int = STRIP_PX) -> Iterator[slice]:
     """The rows of a picture of this size, strip by strip; the last may be lower."""
-    rows = max(_LEAST_ROWS, STRIP_PX // max(1, width))
+    rows = max(_LEAST_ROWS, most_px // max(1, width))
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))

@@ -17,7 +17,7 @@ def remove_background() -> Response:
     service: TinyU2NetService = current_app.extensions["tinycut"]
     image_format = replies.wanted_image_format(request)
     removal = RemovalRequest.from_request(request, service.settings, image_format=image_format or "png")
-    g.holding.shrink_to(len(removal.data))
+    g.holding.shrink_to(removal.size_bytes)
     cutout = service.cut_out(removal.data, removal.options)
     g.holding.add(len(cutout.image), exists=True)  # until the client has it
     return replies.image_reply(cutout) if image_format else replies.json_reply(cutout)

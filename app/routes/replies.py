@@ -57,6 +57,7 @@ def image_reply(cutout: Cutout) -> Response:
             "X-Model": cutout.model,
             "X-Confidence": str(cutout.confidence),
             "X-Animated": str(cutout.animated).lower(),
+            "X-Resized": str(cutout.resized).lower(),
             "X-Total-Ms": str(cutout.timings_ms["total"]),
             "X-Memory-RSS-MB": str(cutout.memory["rss_mb"]),
             "X-Memory-Peak-MB": str(cutout.memory["peak_rss_mb"]),
@@ -77,6 +78,7 @@ def json_reply(cutout: Cutout) -> Response:
         "model": cutout.model,
         "confidence": cutout.confidence,
         "animated": cutout.animated,
+        "resized": cutout.resized,
         "timings_ms": cutout.timings_ms,
         "memory": cutout.memory,
     }

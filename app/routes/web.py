@@ -11,7 +11,8 @@ from app import __version__
 from app.errors import AppError, BadRequest
 from app.imaging.encode import FORMATS
 from app.routes import replies
-from app.routes.forms import TRANSPARENT, check_upload_size, read_options
+from app.routes.forms import check_upload_size
+from app.services.option_words import TRANSPARENT, read_options
 from app.services.tiny_u2net_service import TinyU2NetService
 
 web_blueprint = Blueprint("web", __name__)
@@ -22,6 +23,7 @@ ACCEPTED_TYPES = ",".join(
 )
 # The page holds the picture twice as base64, and the whole of it is text, then bytes.
 PAGE_COPIES = 8
+PAGE_FORMATS = ("png", "jpeg", "webp")
 EMPTY_FORM = {"background": TRANSPARENT, "background_color": "#ffffff", "format": "png"}
 
 
@@ -77,7 +79,7 @@ def _page(**context: object) -> Response:
         "index.html",
         **{
             "max_upload_mb": f"{service.settings.max_upload_mb:g}",
-            "formats": list(FORMATS),
+            "formats": PAGE_FORMATS,
             "accepted": ACCEPTED_TYPES,
             "form": EMPTY_FORM,
             "result": None,

@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import composite
-from app.imaging.color import RGB
+from app.errors import AppError, BadRequest
+from app.imaging import backdrop, composite, decode, preprocess, refine
+from app.imaging.backdrop import Backdrop, Picture, Plain
+from app.imaging.drawing import Placement, draw
+from app.imaging.shadow import Shadow, cast
+from app.imaging.strips import strips
+from app.services.options import Background, BlurredPhoto, ImageBehind
+from app.services.sizing import Decoding
 
-# What a cut-out stands on in a format that has no transparency, when no colour was asked for.
-DEFAULT_COLOR: RGB = (255, 255, 255)
+Pixels = NDArray[np.uint8]
+
+# What a cut-out stands on in a format that has no transparency, when nothing was asked for.
+DEFAULT = Plain(backdrop.WHITE)
 
 
 def put_on_background(
-    rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], *, color: RGB | None, keep_alpha: bool
-) -> NDArray[np.uint8]:
-    """Compose the result picture from colours uint8 [H, W, 3] and alpha uint8 [H, W].
+    rgb: Pixels,
+    alpha: Pixels,
+    placement: Placement,
+    *,
+    background: Backdrop | BlurredPhoto | None = None,
+    shadow: Shadow | None = None,
+    keep_alpha: bool = True,
+) -> Pixels:
+    """Compose the result picture from colours uint8 [H, W, 3] and alpha uint8 [H, W], placed on a canvas.
 
-    With a colour: RGB [H, W, 3] on it. Without: RGBA [H, W, 4] where the format keeps alpha, else RGB on white.
+    On a background: RGB [h, w, 3]. Without one: RGBA [h, w, 4] where the format keeps alpha, else RGB on white.
     """
-    if color is None and keep_alpha:
-        return composite.to_rgba(rgb, alpha)
-    return composite.over_color(rgb, alpha, color or DEFAULT_COLOR)
+    if isinstance(background, BlurredPhoto):
+        guide = preprocess.reduce_to(rgb, refine.GUIDE_PX)
+        background = backdrop.blurred(guide, preprocess.resize(alpha, *guide.shape[:2]), background.radius_px)
+    if background is None and not keep_alpha:
+        background = DEFAULT
+    return composite.compose(
+        partial(draw, rgb, alpha, placement),
+        placement.canvas_height,
+        placement.canvas_width,
+        backdrop=background,
+        shadow=None if shadow is None else cast(shadow, alpha, placement),
+    )
+
+
+def probe_image(behind: ImageBehind) -> decode.Probe:
+    """Read the header of the client's picture.
+
+    Raises:
+        BadRequest: it cannot be used.
+    """
+    try:
+        return decode.probe(behind.data)
+    except AppError as fault:
+        raise _unusable(fault) from fault
+
+
+def open_background(background: Background, decoding: Decoding | None) -> Backdrop | BlurredPhoto | None:
+    """What stands behind, ready to be painted: the client's picture decoded as planned, on its colour where it is
+    see-through; anything else is ready as it is.
+
+    Raises:
+        BadRequest: the picture cannot be used.
+    """
+    if not isinstance(background, ImageBehind):
+        return background
+    assert decoding is not None  # noqa: S101  # an image always has its plan
+    try:
+        photo = decode.decode(background.data, shrink=decoding.shrink, most_px=decoding.most_px)
+    except AppError as fault:
+        raise _unusable(fault) from fault
+    if photo.alpha is not None:
+        color = np.array(background.color, np.uint8)
+        for rows in strips(*photo.alpha.shape):
+            photo.rgb[rows] = composite.over(photo.rgb[rows], photo.alpha[rows], color)
+    return Picture(photo.rgb, background.fit, background.color)
+
+
+def _unusable(fault: AppError) -> BadRequest:
+    return BadRequest(f"The background image cannot be used. {fault.message}", code="invalid_background_image")

@@ -17,18 +17,21 @@ from numpy.typing import NDArray
 
 from app import config
 from app.config import Settings
-from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground, UnreadableImage
+from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground
 from app.files import write_whole
 from app.hosting import MIB
-from app.imaging import decode, encode, foreground, preprocess, refine
+from app.imaging import decode, encode, preprocess, refine
+from app.imaging.backdrop import Plain
 from app.imaging.color import RGB, parse_color
 from app.imaging.confidence import confidence as confidence_of
 from app.imaging.decode import Probe
 from app.metrics import StageTimings
-from app.services import bg_changer, memory, opencv_fallback
+from app.services import bg_changer, memory, opencv_fallback, sizing, stages
 from app.services.admission import Admission, Deadline, MemoryBudget
 from app.services.model_manager import ModelManager, model_manager
-from app.services.quality import DEFAULT_TIER, TIERS
+from app.services.options import CutoutOptions, ImageBehind
+from app.services.quality import TIERS
+from app.services.sizing import Plan
 
 log = logging.getLogger(__name__)
 
@@ -44,26 +47,7 @@ OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
 OPENCV_CONFIDENCE = 0.5
-# What is done with a photo in which nothing stands out: refuse it, or give it back whole.
-ON_UNKNOWN = ("error", "pass")
-COLOR_PROFILES = ("srgb", "keep")
-SUFFIX_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
-
-
-@dataclass(frozen=True)
-class CutoutOptions:
-    """What to make of a photo: RGB behind it (None: transparent), the file format ("png", "jpeg", "webp"), the
-    model (None: the host's own), how it is brought to the network's size (one of RESIZE_MODES; None: the
-    setting's), the speed tier (one of TIERS), what to do when there is no subject (one of ON_UNKNOWN), and whether
-    its colours become sRGB or keep the photo's own profile (one of COLOR_PROFILES)."""
-
-    background_color: RGB | None = None
-    format: str = "png"
-    model: str | None = None
-    resize: str | None = None
-    quality: str = DEFAULT_TIER
-    on_unknown: str = ON_UNKNOWN[0]
-    color_profile: str = COLOR_PROFILES[0]
+SUFFIX_FORMATS = {**{output.suffix: name for name, output in encode.FORMATS.items()}, ".jpeg": "jpeg"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,8 @@ class Cutout:
     """A finished cut-out: the file's bytes and the facts about how it was made.
 
     `method` is "tiny_u2net", "rembg" or "opencv"; `timings_ms` maps stage → milliseconds, with "total";
-    `confidence` is 0..1, 0 for a photo that came back whole; of an `animated` photo this is the first picture.
+    `confidence` is 0..1, 0 for a photo that came back whole; of an `animated` photo this is the first picture; it is
+    `resized` where it had to be smaller than asked for.
     """
 
     image: bytes
@@ -82,6 +67,7 @@ class Cutout:
     model: str
     confidence: float
     animated: bool
+    resized: bool
     timings_ms: dict[str, float]
     memory: dict[str, float | int | str | bool]
 
@@ -150,13 +136,13 @@ class TinyU2NetService:
             raise BadRequest("The photo is empty: no bytes came.", code="empty_file")
         with timings.span("probe"):
             probe = decode.probe(data)
-            working_bytes = self._working_bytes(probe, options, upload_bytes=len(data))
+            plan = self._plan(probe, options, upload_bytes=len(data))
         with timings.span("queue"):
             self.admission.enter(deadline)
         working = self.budget.holding()
         try:
-            working.add(working_bytes)
-            return self._cut_out_admitted(data, probe, options, deadline, timings)
+            working.add(plan.working_bytes)
+            return self._cut_out_admitted(data, probe, plan, options, deadline, timings)
         finally:
             try:
                 memory.give_back()  # first: the next photo starts with what this one leaves
@@ -165,22 +151,28 @@ class TinyU2NetService:
                 self.admission.leave()
 
     def _cut_out_admitted(
-        self, data: bytes, probe: Probe, options: CutoutOptions, deadline: Deadline, timings: StageTimings
+        self, data: bytes, probe: Probe, plan: Plan, options: CutoutOptions, deadline: Deadline, timings: StageTimings
     ) -> Cutout:
         with timings.span("decode"):
-            photo = decode.decode(data, keep_profile=options.color_profile == "keep")
+            background = bg_changer.open_background(options.background, plan.image)
+            photo = decode.decode(
+                data,
+                keep_profile=options.color_profile == "keep",
+                shrink=plan.photo.shrink,
+                most_px=plan.photo.most_px,
+            )
         height, width = photo.rgb.shape[:2]
+        reduced_to = max(height, width) / max(probe.width, probe.height)
+        region = stages.region_of(options.roi, height, width, reduced_to)
         deadline.check()
         with timings.span("infer"):
-            reduced = preprocess.reduce_to(photo.rgb, self.settings.max_inference_px)
+            reduced = preprocess.reduce_to(photo.rgb[region.slices], self.settings.max_inference_px)
             saliency, method, model = self._infer(reduced, options, deadline)
         deadline.check()
         confidence = _confidence(saliency, method)
         with timings.span("refine"):
             if confidence > 0:
-                guide = preprocess.reduce_to(reduced, refine.GUIDE_PX)
-                alpha = refine.lift_alpha(saliency, photo.rgb, guide)
-                foreground.restore_colors(photo.rgb, alpha, guide)
+                alpha = stages.make_matte(photo.rgb, saliency, region, reduced, options.matte)
             elif options.on_unknown == "pass":
                 alpha = np.full((height, width), 255, np.uint8)
             else:
@@ -188,26 +180,25 @@ class TinyU2NetService:
                     "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
                 )
             alpha = refine.multiply_alpha(alpha, photo.alpha)
+            placement = stages.place_subject(options, alpha, plan, reduced_to)
+        facts = encode.FileFacts(photo.icc_profile, photo.dpi)
         deadline.check()
         with timings.span("composite"):
-            keeps_alpha = encode.FORMATS[options.format].has_alpha
-            picture = bg_changer.put_on_background(
-                photo.rgb, alpha, color=options.background_color, keep_alpha=keeps_alpha
-            )
-        icc_profile, dpi = photo.icc_profile, photo.dpi
-        del photo, alpha  # before the encoder takes its share
+            pictures = stages.draw_pictures(photo.rgb, alpha, placement, options, background)
+        del photo, alpha, background  # before the encoder takes its share
         deadline.check()
         with timings.span("encode"):
-            image = encode.encode(picture, options.format, icc_profile=icc_profile, dpi=dpi)
+            image = stages.encode_pictures(pictures, options, facts)
         return Cutout(
             image=image,
             format=options.format,
-            width=width,
-            height=height,
+            width=placement.canvas_width,
+            height=placement.canvas_height,
             method=method,
             model=model,
             confidence=round(confidence, 3),
             animated=probe.animated,
+            resized=not options.layout.is_exact and (plan.reduced or placement.is_reduced),
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),
         )
@@ -234,28 +225,23 @@ class TinyU2NetService:
             self._told_fallback_reason = fault.detail
             log.warning("photos are cut out by OpenCV, for the network cannot be had: %s", fault.detail)
 
-    def _working_bytes(self, probe: Probe, options: CutoutOptions, *, upload_bytes: int) -> int:
-        """Estimate what work on a photo takes; refuse one that can never fit, before a pixel is decoded."""
-        output = encode.FORMATS[options.format]
-        bytes_per_pixel = max(probe.bytes_per_pixel, output.bytes_per_pixel)
-        megapixels = probe.width * probe.height / 1e6
-        room_bytes = max(0, self.budget.total_bytes - upload_bytes - UPLOAD_SLACK_BYTES)
-        most = min(self.settings.max_megapixels, room_bytes / bytes_per_pixel / 1e6)
-        if megapixels > most:
-            raise UnreadableImage(
-                f"The photo has {probe.width} × {probe.height} pixels, {megapixels:.1f} megapixels; "
-                f"from {probe.format} to {output.name.upper()} this server works on up to {most:.3g}. "
-                "Please send a smaller one.",
-                code="too_many_pixels",
-            )
-        longest = encode.LONGEST_PX[options.format]
-        if max(probe.width, probe.height) > longest:
-            raise BadRequest(
-                f"A {output.name} file cannot be longer than {longest} pixels. Please send a smaller photo, or ask "
-                "for another format.",
-                code="invalid_format",
-            )
-        return probe.width * probe.height * bytes_per_pixel
+    def _plan(self, probe: Probe, options: CutoutOptions, *, upload_bytes: int) -> Plan:
+        """Plan what the work takes; refuse what can never fit, before a pixel is decoded."""
+        behind, image = options.background, None
+        if isinstance(behind, ImageBehind):
+            upload_bytes += len(behind.data)
+            image = bg_changer.probe_image(behind)
+        plan = sizing.plan(
+            probe,
+            options,
+            image,
+            room_bytes=max(0, self.budget.total_bytes - upload_bytes - UPLOAD_SLACK_BYTES),
+            full_megapixels=self.settings.max_megapixels,
+            most_megapixels=self.settings.max_reduced_megapixels,
+        )
+        if not options.layout.moves:
+            stages.check_longest(max(probe.width, probe.height), options.format)
+        return plan
 
     def remove_background(self, input_path: str | os.PathLike[str], output_path: str | os.PathLike[str]) -> bool:
         """Cut the subject out of a file into another; its suffix decides the format.
@@ -279,7 +265,7 @@ class TinyU2NetService:
         except (ValueError, TypeError):
             log.error("%s was not written: %r is no colour", output_path, bg_color)
             return False
-        return self._convert_file(input_path, output_path, CutoutOptions(background_color=color))
+        return self._convert_file(input_path, output_path, CutoutOptions(background=Plain(color)))
 
     def _convert_file(
         self,

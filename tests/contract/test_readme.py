@@ -6,10 +6,12 @@ import re
 
 from app.config import SETTINGS
 from app.imaging.encode import FORMATS
-from app.routes.forms import OPTION_FIELDS
+from app.routes.forms import BACKGROUND_FIELD
+from app.services.option_words import OPTION_FIELDS
+from app.services.presets import PRESETS
 from scripts.box import REPO
 
-README = (REPO / "README.md").read_text()
+README, API = ((REPO / name).read_text() for name in ("README.md", "docs/api.md"))
 
 
 def test_every_setting_is_in_the_readme_with_its_default_and_its_help() -> None:
@@ -20,9 +22,11 @@ def test_every_setting_is_in_the_readme_with_its_default_and_its_help() -> None:
         assert (cells[1].strip(), cells[2].strip()) == (default, setting.help)
 
 
-def test_every_option_and_format_of_the_api_is_in_the_readme() -> None:
-    for name in (*OPTION_FIELDS, *FORMATS):
-        assert f"`{name}`" in README
+def test_every_option_format_and_preset_of_the_api_is_documented() -> None:
+    for name in (*OPTION_FIELDS, *FORMATS, BACKGROUND_FIELD):
+        assert f"`{name}`" in API
+    for preset in PRESETS.values():
+        assert f"| `{preset.name}` | {preset.title} |" in API
 
 
 def test_every_file_and_script_that_the_readme_names_is_there() -> None:

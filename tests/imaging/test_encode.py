@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.imaging import composite, encode
+from app.imaging import encode
 from tests.support import opened, picture
 
 
@@ -35,11 +35,11 @@ def test_a_webp_keeps_its_alpha() -> None:
     rgb = np.asarray(picture(160, 120))
     alpha = np.zeros((120, 160), np.uint8)
     alpha[20:100, 30:130] = 255
-    image = opened(encode.encode(composite.to_rgba(rgb, alpha), "webp"))
+    image = opened(encode.encode(np.dstack([rgb, alpha]), "webp"))
     assert (image.format, image.mode) == ("WEBP", "RGBA")
     assert np.array_equal(np.asarray(image)[:, :, 3], alpha)
 
 
-@pytest.mark.parametrize("format_name", list(encode.FORMATS))
+@pytest.mark.parametrize("format_name", [name for name in encode.FORMATS if name != "zip"])
 def test_a_single_pixel_is_a_file_in_every_format(format_name: str) -> None:
     assert opened(encode.encode(np.full((1, 1, 3), 9, np.uint8), format_name)).size == (1, 1)

@@ -103,17 +103,17 @@ def test_a_profile_of_another_kind_of_colours_is_passed_over(mode: str) -> None:
     assert np.array_equal(decode.decode(with_profile).rgb, decode.decode(without).rgb)
 
 
-@pytest.mark.parametrize("format_name", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("format_name", ["png", "jpeg", "webp", "avif"])
 def test_a_file_carries_the_profile_of_its_colours(format_name: str) -> None:
     pixels = np.asarray(picture()).copy()
-    with Image.open(io.BytesIO(encode.encode(pixels, format_name, icc_profile=adobe_like()))) as written:
+    with Image.open(io.BytesIO(encode.encode(pixels, format_name, facts=encode.FileFacts(adobe_like())))) as written:
         assert written.info["icc_profile"] == adobe_like()
 
 
 @pytest.mark.parametrize("format_name", ["png", "jpeg"])
 def test_a_file_tells_its_resolution(format_name: str) -> None:
     pixels = np.asarray(picture()).copy()
-    with Image.open(io.BytesIO(encode.encode(pixels, format_name, dpi=(300, 150)))) as written:
+    with Image.open(io.BytesIO(encode.encode(pixels, format_name, facts=encode.FileFacts(dpi=(300, 150))))) as written:
         written.load()
         assert written.info["dpi"] == pytest.approx((300, 150), abs=0.02)
         assert np.abs(np.asarray(written).astype(int) - np.asarray(picture())).mean() < 6
@@ -127,7 +127,7 @@ def test_a_profile_of_the_wrong_length_is_not_passed_on(tail: bytes) -> None:
 
 def test_a_profile_that_an_encoder_refuses_costs_no_picture() -> None:
     pixels = np.asarray(picture()).copy()
-    assert encode.encode(pixels, "png", icc_profile=adobe_like() + b"abc")
+    assert encode.encode(pixels, "png", facts=encode.FileFacts(adobe_like() + b"abc"))
 
 
 def test_16_bit_grey_with_a_profile_of_rgb_keeps_its_greys() -> None:

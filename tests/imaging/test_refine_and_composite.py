@@ -77,7 +77,8 @@ def test_what_was_see_through_stays_see_through() -> None:
 
 def test_hidden_colours_are_zeroed_and_all_others_kept() -> None:
     rgb = np.full((1, 3, 3), 200, np.uint8)
-    rgba = composite.to_rgba(rgb, np.array([[0, 1, 255]], np.uint8))
+    alpha = np.array([[0, 1, 255]], np.uint8)
+    rgba = composite.compose(lambda rows: (rgb[rows], alpha[rows]), 1, 3)
     assert rgba.tolist() == [[[0, 0, 0, 0], [200, 200, 200, 1], [200, 200, 200, 255]]]
 
 
@@ -87,8 +88,8 @@ def test_a_colour_behind_is_mixed_by_alpha_to_the_nearest_level() -> None:
     alpha = rng.integers(0, 256, (150, 40), np.uint8)
     opacity = alpha[:, :, None] / 255
     exact = rgb * opacity + np.array([10, 200, 30]) * (1 - opacity)
-    assert np.abs(composite.over_color(rgb, alpha, (10, 200, 30)) - exact).max() <= 0.5 + 1e-9
+    assert np.abs(composite.over(rgb, alpha, np.array([10, 200, 30])) - exact).max() <= 0.5 + 1e-9
 
 
 def test_a_picture_of_no_width_is_no_accident_for_the_compositor() -> None:
-    assert composite.over_color(np.zeros((0, 5, 3), np.uint8), np.zeros((0, 5), np.uint8), (0, 0, 0)).shape == (0, 5, 3)
+    assert composite.over(np.zeros((0, 5, 3), np.uint8), np.zeros((0, 5), np.uint8), np.zeros(3)).shape == (0, 5, 3)

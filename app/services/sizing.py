@@ -1,0 +1,164 @@
+"""How large a photo is decoded and its result may be, so that neither can outgrow the memory there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.errors import BadRequest, UnreadableImage
+from app.imaging import encode
+from app.imaging.decode import OWN_BYTES_PER_PIXEL, SHRINKS, Probe
+from app.imaging.layout import most_canvas_px
+from app.services.options import CutoutOptions, ImageBehind
+
+# Held of a pixel: colours and alpha of the photo; of the result.
+PHOTO_BYTES, RESULT_BYTES = OWN_BYTES_PER_PIXEL, 4
+# Beside them while edges are worked out: the photo's own alpha, and a softened one.
+MATTE_BYTES = 2
+# A photo is reduced at most to this share of its pixels; sooner it is refused.
+LEAST_SHARE = 1 / 16
+# A photo that is only needed small is decoded with this many times the pixels a side, and no smaller than the network
+# and the edges need it: what is resampled is never a decoder's coarse copy.
+SPARE = 2
+LEAST_SIDE_PX = 1024
+# An image behind the subject is kept with at most so many pixels for one of the canvas, and in so much of the memory.
+IMAGE_SPARE, IMAGE_SHARE = 2, 1 / 3
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a file is decoded: the JPEG decoder's `shrink` (one of SHRINKS, so many times smaller a side), and the most
+    pixels that are kept."""
+
+    shrink: int
+    most_px: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the photo and the client's background image are decoded, the most pixels of the canvas, the bytes that all
+    of it takes, and whether the photo is `reduced` for want of room."""
+
+    photo: Decoding
+    image: Decoding | None
+    canvas_px: float
+    working_bytes: int
+    reduced: bool
+
+
+def plan(
+    probe: Probe,
+    options: CutoutOptions,
+    image: Probe | None,
+    *,
+    room_bytes: float,
+    full_megapixels: float,
+    most_megapixels: float,
+) -> Plan:
+    """Plan the work on a photo, and an image behind it, within `room_bytes`.
+
+    Up to `full_megapixels` the photo is worked on as it is, up to `most_megapixels` reduced to that; in both cases
+    reduced further to what fits in memory.
+
+    Raises:
+        UnreadableImage: it has more pixels, or cannot be made small enough.
+        BadRequest: the canvas that was asked for, or the image, does not fit.
+    """
+    output = encode.FORMATS[options.format]
+    own_px = probe.width * probe.height
+    canvas_px = most_canvas_px(options.layout, probe.height, probe.width)
+    exact = options.layout.is_exact
+    image_decoding, image_bytes, image_peak_bytes = _plan_image(image, options, canvas_px, room_bytes)
+    full_room_bytes, room_bytes = room_bytes, room_bytes - image_bytes
+    result_px = min(full_megapixels * 1e6, room_bytes / output.bytes_per_pixel)
+    if exact and canvas_px > result_px:
+        raise BadRequest(
+            f"The size asked for has {canvas_px / 1e6:.1f} megapixels; in {output.name.upper()} this server makes up "
+            f"to {result_px / 1e6:.3g}. Please ask for a smaller one.",
+            code="invalid_size",
+        )
+    if exact:
+        beside_px = (room_bytes - RESULT_BYTES * canvas_px) / PHOTO_BYTES
+    else:
+        beside_px = room_bytes / (PHOTO_BYTES + RESULT_BYTES)
+    most_px = min(beside_px, room_bytes / (PHOTO_BYTES + MATTE_BYTES), full_megapixels * 1e6)
+    if not options.layout.moves:
+        most_px = min(most_px, result_px)  # more would not be seen
+    enough = _enough_shrink(probe, options)
+    decoding = _decoding(probe, most_px, room_bytes, enough)
+    wanted_px = own_px / enough**2
+    if own_px > max(most_megapixels, full_megapixels) * 1e6 or decoding.most_px < wanted_px * LEAST_SHARE:
+        raise _too_large(probe, output.name, full_room_bytes, most_megapixels)
+    photo_px = decoding.most_px
+    if not exact:
+        canvas_px = min(canvas_px, result_px, (room_bytes - PHOTO_BYTES * photo_px) / RESULT_BYTES)
+    photo_bytes = max(
+        probe.decoding_bytes(photo_px, decoding.shrink),
+        (PHOTO_BYTES + MATTE_BYTES) * photo_px,
+        PHOTO_BYTES * photo_px + RESULT_BYTES * canvas_px,
+        output.bytes_per_pixel * canvas_px,
+    )
+    working_bytes = max(image_bytes + photo_bytes, image_peak_bytes)
+    return Plan(decoding, image_decoding, canvas_px, int(working_bytes), reduced=photo_px < wanted_px)
+
+
+def _plan_image(
+    image: Probe | None, options: CutoutOptions, canvas_px: float, room_bytes: float
+) -> tuple[Decoding | None, float, float]:
+    """How the image behind is decoded, the bytes that are kept of it, and those at the peak of its decoding."""
+    behind = options.background
+    if image is None or not isinstance(behind, ImageBehind):
+        return None, 0, 0
+    own_px = image.width * image.height
+    # A tile is used at its own size; of the others not much more than the canvas shows.
+    useful_px = own_px if behind.fit == "tile" else IMAGE_SPARE * canvas_px
+    decoding = _decoding(image, min(useful_px, IMAGE_SHARE * room_bytes / PHOTO_BYTES), room_bytes)
+    if decoding.most_px < min(own_px, useful_px) * LEAST_SHARE:
+        raise BadRequest(
+            f"The background image has {own_px / 1e6:.1f} megapixels, too many for this server. Please send a smaller "
+            "one.",
+            code="invalid_background_image",
+        )
+    kept_px = min(own_px, decoding.most_px)
+    return decoding, PHOTO_BYTES * kept_px, image.decoding_bytes(kept_px, decoding.shrink)
+
+
+def _decoding(probe: Probe, most_px: float, room_bytes: float, enough: int = 1) -> Decoding:
+    """The way to decode that keeps the most pixels, up to `most_px`, within `room_bytes`; at least `enough` shrunk."""
+    own_px = probe.width * probe.height
+    shrinks = [shrink for shrink in SHRINKS if shrink >= enough and (shrink == 1 or probe.can_shrink)]
+    kept_px = {shrink: min(own_px / shrink**2, most_px, _decodable_px(probe, shrink, room_bytes)) for shrink in shrinks}
+    best = max(shrinks, key=lambda shrink: (kept_px[shrink], -shrink))
+    return Decoding(best, kept_px[best])
+
+
+def _enough_shrink(probe: Probe, options: CutoutOptions) -> int:
+    """How much smaller a JPEG may be decoded when all of the photo goes on a small canvas."""
+    layout = options.layout
+    if not probe.can_shrink or layout.canvas is None or layout.canvas.is_shape:
+        return 1
+    if layout.crop or layout.scale is not None or layout.position is not None:
+        return 1  # the subject may be small: all pixels of it are needed
+    sides = probe.width, probe.height
+    # Turned or not: EXIF is not known yet.
+    factor = max(
+        min(layout.canvas.width / across, layout.canvas.height / down) for across, down in (sides, sides[::-1])
+    )
+    least_px = max(LEAST_SIDE_PX, SPARE * factor * max(sides))
+    return max((shrink for shrink in SHRINKS if max(sides) / shrink >= least_px), default=1)
+
+
+def _decodable_px(probe: Probe, shrink: int, room_bytes: float) -> float:
+    """The most pixels that a photo can have once it is decoded within `room_bytes`."""
+    if probe.decoding_bytes(0, shrink) > room_bytes:
+        return 0
+    return (room_bytes - probe.loaded_bytes(shrink)) / PHOTO_BYTES
+
+
+def _too_large(probe: Probe, output_name: str, room_bytes: float, most_megapixels: float) -> UnreadableImage:
+    most = min(most_megapixels, room_bytes / max(probe.decoding_bytes(0) / (probe.width * probe.height), 1) / 1e6)
+    return UnreadableImage(
+        f"The photo has {probe.width} × {probe.height} pixels, {probe.width * probe.height / 1e6:.1f} megapixels; "
+        f"from {probe.format} to {output_name.upper()} this server works on up to {most:.3g}. "
+        "Please send a smaller one.",
+        code="too_many_pixels",
+    )

@@ -1,0 +1,120 @@
+"""The stages of a photo's way, each a function of what the one before it made."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import BadRequest, UnknownForeground
+from app.imaging import encode, foreground, matte, preprocess, refine
+from app.imaging.backdrop import Backdrop
+from app.imaging.box import Box
+from app.imaging.drawing import Placement, draw_all
+from app.imaging.layout import place, subject_of
+from app.imaging.matte import MatteControls
+from app.services import bg_changer
+from app.services.options import BlurredPhoto, CutoutOptions, Roi
+from app.services.sizing import Plan
+
+Pixels = NDArray[np.uint8]
+
+
+def region_of(roi: Roi | None, height: int, width: int, reduced_to: float) -> Box:
+    """The part of a photo in which its subject is looked for.
+
+    Raises:
+        BadRequest: it is empty, or not within the photo.
+    """
+    if roi is None:
+        return Box(0, 0, height, width)
+    left, right = (round(length.px(width, reduced_to)) for length in (roi.left, roi.right))
+    top, bottom = (round(length.px(height, reduced_to)) for length in (roi.top, roi.bottom))
+    # A pixel over the border is a rounding.
+    if not (0 <= left < right <= width + 1 and 0 <= top < bottom <= height + 1):
+        raise BadRequest(
+            "roi must be a part of the photo: left, top, right and bottom, each after the one before it, such as "
+            "'10% 10% 90% 90%'.",
+            code="invalid_roi",
+        )
+    return Box(top, left, min(bottom, height), min(right, width))
+
+
+def make_matte(
+    rgb: Pixels,
+    saliency: NDArray[np.float32],
+    region: Box,
+    reduced: Pixels,
+    controls: MatteControls,
+) -> Pixels:
+    """Alpha uint8 [H, W] of a photo by the map of its region, of which `reduced` is a small copy; the colours at soft
+    edges become the subject's own, in place."""
+    part = rgb[region.slices]
+    guide = preprocess.reduce_to(reduced, refine.GUIDE_PX)
+    shape = matte.reshape(saliency, controls, *part.shape[:2])
+    alpha = refine.lift_alpha(shape, part, guide)
+    foreground.restore_colors(part, alpha, guide)
+    alpha = matte.finish(alpha, controls)
+    if controls.feather_px:  # it shows some of what was behind
+        foreground.restore_colors(part, alpha, guide)
+    if part.shape == rgb.shape:
+        return alpha
+    whole = np.zeros(rgb.shape[:2], np.uint8)
+    whole[region.slices] = alpha
+    return whole
+
+
+def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to: float) -> Placement:
+    """Where the subject of this alpha goes.
+
+    Raises:
+        UnknownForeground: nothing is left of it, and it matters where it is.
+        BadRequest: the file format does not take so long a picture.
+    """
+    height, width = alpha.shape
+    if not options.layout.moves:
+        return Placement.identity(height, width)
+    subject = subject_of(alpha)
+    if subject is None and options.on_unknown == "error":
+        raise UnknownForeground("Nothing is left of the subject that could be cropped or placed.")
+    placement = place(options.layout, height, width, subject, most_px=plan.canvas_px, reduced_to=reduced_to)
+    check_longest(max(placement.canvas_width, placement.canvas_height), options.format)
+    return placement
+
+
+def draw_pictures(
+    rgb: Pixels,
+    alpha: Pixels,
+    placement: Placement,
+    options: CutoutOptions,
+    background: Backdrop | BlurredPhoto | None,
+) -> list[Pixels]:
+    """What is put into the file: the picture; the matte; or colours and matte, for a ZIP."""
+    if options.output == "mask":
+        return [draw_all(alpha, placement)]
+    if options.format == "zip":
+        return [draw_all(rgb, placement), draw_all(alpha, placement)]
+    keep_alpha = encode.FORMATS[options.format].has_alpha
+    return [
+        bg_changer.put_on_background(
+            rgb, alpha, placement, background=background, shadow=options.shadow, keep_alpha=keep_alpha
+        )
+    ]
+
+
+def encode_pictures(pictures: list[Pixels], options: CutoutOptions, facts: encode.FileFacts) -> bytes:
+    """The bytes of the file that was asked for; the pictures are used up."""
+    if options.format == "zip":
+        return encode.encode_zip(*pictures, quality=options.image_quality, facts=facts)
+    (picture,) = pictures
+    return encode.encode(picture, options.format, quality=options.image_quality, facts=facts)
+
+
+def check_longest(longest_px: int, format_name: str) -> None:
+    """Raise BadRequest where a file format takes no picture with so long a side."""
+    output = encode.FORMATS[format_name]
+    if longest_px > output.longest_px:
+        raise BadRequest(
+            f"A {output.name} file cannot be longer than {output.longest_px} pixels. Please send a smaller photo, or "
+            "ask for another format.",
+            code="invalid_format",
+        )
