@@ -10,6 +10,8 @@ import click
 
 from app.config import SETTINGS, ConfigError, current
 from app.errors import AppError, ModelUnavailable
+from app.services.option_words import read_options
+from app.services.tiny_u2net_service import SUFFIX_FORMATS
 from app.services.tiny_u2net_service import tiny_u2net_service as service
 
 
@@ -26,13 +28,31 @@ def tinycut() -> None:
 @click.argument("input_path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("output_path", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--background-color", help="Hex, CSS name or r,g,b. Without it: transparent.")
-def remove(input_path: Path, output_path: Path, background_color: str | None) -> None:
-    """Cut the subject of INPUT_PATH out into OUTPUT_PATH (.png, .webp or .jpg)."""
+@click.option(
+    "--background-image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A picture to put behind the subject.",
+)
+@click.option(
+    "-o", "--option", "words", multiple=True, metavar="NAME=VALUE", help="Any option of the API (docs/api.md)."
+)
+def remove(
+    input_path: Path, output_path: Path, background_color: str | None, background_image: Path | None, words: tuple[str]
+) -> None:
+    """Cut the subject of INPUT_PATH out into OUTPUT_PATH (.png, .jpg, .webp, .avif or .zip).
+
+    For example: remove photo.jpg product.jpg -o preset=shop -o shadow=true
+    """
+    fields = dict(word.partition("=")[::2] for word in words)
     if background_color:
-        written = service.change_background_color(input_path, output_path, background_color)
-    else:
-        written = service.remove_background(input_path, output_path)
-    if not written:
+        fields["background_color"] = background_color
+    image_format = SUFFIX_FORMATS.get(output_path.suffix.lower(), "png")
+    try:
+        image = background_image.read_bytes() if background_image else None
+        options = read_options(fields, image_format=image_format, background_image=image)
+    except AppError as fault:
+        raise click.ClickException(fault.message) from None
+    if not service.cut_out_file(input_path, output_path, options):
         sys.exit(1)
     click.echo(output_path)
 

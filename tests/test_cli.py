@@ -60,3 +60,27 @@ def test_settings_lists_every_setting_with_its_help(runner: CliRunner) -> None:
 
 def test_the_commands_are_there_under_flask_too(app: Flask) -> None:
     assert app.test_cli_runner().invoke(args=["tinycut", "settings"]).exit_code == 0
+
+
+def test_remove_takes_every_option_of_the_api(runner: CliRunner, tmp_path: Path) -> None:
+    picture().save(tmp_path / "in.png")
+    command = ["remove", str(tmp_path / "in.png"), str(tmp_path / "out.jpg"), "-o", "preset=passport", "-o", "shadow=1"]
+    assert runner.invoke(cli.tinycut, command).exit_code == 0
+    with Image.open(tmp_path / "out.jpg") as written:
+        assert (written.format, written.size) == ("JPEG", (600, 600))
+
+
+def test_remove_puts_a_picture_behind(runner: CliRunner, tmp_path: Path) -> None:
+    picture().save(tmp_path / "in.png")
+    Image.new("RGB", (5, 5), (1, 2, 3)).save(tmp_path / "behind.png")
+    command = ["remove", str(tmp_path / "in.png"), str(tmp_path / "out.png")]
+    assert runner.invoke(cli.tinycut, [*command, "--background-image", str(tmp_path / "behind.png")]).exit_code == 0
+    assert Image.open(tmp_path / "out.png").getpixel((0, 0)) == (1, 2, 3)
+
+
+def test_an_option_that_is_not_known_is_told_and_nothing_is_written(runner: CliRunner, tmp_path: Path) -> None:
+    picture().save(tmp_path / "in.png")
+    result = runner.invoke(cli.tinycut, ["remove", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "-o", "hue=1"])
+    assert result.exit_code == 1
+    assert "There is no field 'hue'" in result.output
+    assert not (tmp_path / "out.png").exists()

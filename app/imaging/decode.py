@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, PngImagePlugin
 
 from app.errors import UnreadableImage, UnsupportedFormat
 from app.imaging import avif, profiles
@@ -211,7 +211,10 @@ def _decode_stored(data: bytes, keep_profile: bool, shrink: int, most_px: float)
         to_srgb = profiles.to_srgb(profile, image.mode) if profile and not kept else None
         # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.
         has_alpha = image.has_transparency_data and not to_eight_bits
-        rgb, alpha = _pixels(image, to_eight_bits or to_srgb or _to_rgb, has_alpha=has_alpha, most_px=most_px)
+        convert = to_eight_bits or to_srgb or _to_rgb
+        if image.mode == "CMYK" and header.format == "JPEG" and "adobe" not in image.info:
+            convert = _after_inverting(convert)
+        rgb, alpha = _pixels(image, convert, has_alpha=has_alpha, most_px=most_px)
         orientation = _orientation(image)
     if alpha is not None and int(alpha.min()) == 255:
         alpha = None
@@ -279,6 +282,11 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _after_inverting(convert: profiles.Conversion) -> profiles.Conversion:
+    """Adobe stores CMYK in JPEGs upside down, and Pillow takes every such file for Adobe's."""
+    return lambda picture: convert(ImageChops.invert(picture))
 
 
 def _to_eight_bits(image: Image.Image) -> profiles.Conversion | None:

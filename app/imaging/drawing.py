@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,6 +15,8 @@ from app.imaging.resample import resized_part
 from app.imaging.strips import strips
 
 Pixels = NDArray[np.uint8]
+
+_READ_PX = 1 << 19  # read of a photo at once
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,24 @@ def _draw_on(
     if top >= bottom or left >= right:
         return drawn  # the photo is elsewhere
     height, width = size
+    columns = slice(left, right)
+    first_row, first_column = placement.top - rows.start, left + placement.left
     new_size = (placement.width, placement.height)
-    if (width, height) == new_size:
-        part = read(slice(top, bottom), slice(left, right))
-    else:
-        part = np.asarray(
-            resized_part(
-                lambda *where: Image.fromarray(read(*where)),
-                (width, height),
-                new_size,
-                slice(top, bottom),
-                slice(left, right),
+    for part in _parts(top, bottom, read_px=(width * height) / placement.height * (right - left) / placement.width):
+        if (width, height) == new_size:
+            pixels = read(part, columns)
+        else:
+            picture = resized_part(
+                lambda *where: Image.fromarray(read(*where)), (width, height), new_size, part, columns
             )
-        )
-    first_row, first_column = top + placement.top - rows.start, left + placement.left
-    drawn[first_row : first_row + bottom - top, first_column : first_column + right - left] = part
+            pixels = np.asarray(picture)
+        part_rows = slice(first_row + part.start, first_row + part.stop)
+        drawn[part_rows, first_column : first_column + right - left] = pixels
     return drawn
+
+
+def _parts(top: int, bottom: int, *, read_px: float) -> Iterator[slice]:
+    """Few rows at a time where each is made from many pixels of the photo, `read_px`."""
+    count = max(1, int(_READ_PX / read_px))
+    for start in range(top, bottom, count):
+        yield slice(start, min(start + count, bottom))

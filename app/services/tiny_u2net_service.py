@@ -248,7 +248,7 @@ class TinyU2NetService:
 
         Returns True, or logs the reason and returns False; a half-written file is never left behind.
         """
-        return self._convert_file(input_path, output_path, CutoutOptions())
+        return self.cut_out_file(input_path, output_path, CutoutOptions())
 
     def change_background_color(
         self,
@@ -265,14 +265,18 @@ class TinyU2NetService:
         except (ValueError, TypeError):
             log.error("%s was not written: %r is no colour", output_path, bg_color)
             return False
-        return self._convert_file(input_path, output_path, CutoutOptions(background=Plain(color)))
+        return self.cut_out_file(input_path, output_path, CutoutOptions(background=Plain(color)))
 
-    def _convert_file(
+    def cut_out_file(
         self,
         input_path: str | os.PathLike[str],
         output_path: str | os.PathLike[str],
         options: CutoutOptions,
     ) -> bool:
+        """Cut the subject out of a file into another, by the options but for their format: the suffix decides that.
+
+        Returns True, or logs the reason and returns False; a half-written file is never left behind.
+        """
         try:
             target = Path(output_path)
             format_name = SUFFIX_FORMATS.get(target.suffix.lower())
