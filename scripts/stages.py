@@ -70,7 +70,7 @@ def main() -> None:
     data = photo_of(arguments.megapixels)
     service = real_service()
     service.warm_up()
-    tiny_u2net_service.StageTimings = WatchedStages  # type: ignore[attr-defined, misc]
+    tiny_u2net_service.StageTimings = WatchedStages  # type: ignore[attr-defined]
     done = [service.cut_out(data, options) for _ in range(RUNS)]
     rows = []
     for stage in WatchedStages.runs[0]:

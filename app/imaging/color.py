@@ -31,5 +31,6 @@ def parse_color(text: str) -> RGB:
         if max(red, green, blue) <= 255:
             return red, green, blue
     elif word in ImageColor.colormap:
-        return parse_color(str(ImageColor.colormap[word]))
+        red, green, blue = ImageColor.getrgb(word)[:3]
+        return red, green, blue
     raise ValueError(f"{text!r} is no colour")

@@ -16,7 +16,7 @@ from app.imaging.strips import strips
 
 Pixels = NDArray[np.uint8]
 
-_READ_PX = 1 << 19  # read of a photo at once
+_READ_PX = 1 << 21  # read of a photo at once
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ FORMATS = {
     "png": OutputFormat("png", "image/png", ".png", True, bytes_per_pixel=10, longest_px=1_000_000),
     "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", False, bytes_per_pixel=10, longest_px=65_500, quality=92),
     "webp": OutputFormat("webp", "image/webp", ".webp", True, bytes_per_pixel=26, longest_px=16_383, quality=90),
-    "avif": OutputFormat("avif", "image/avif", ".avif", True, bytes_per_pixel=30, longest_px=65_536, quality=80),
+    "avif": OutputFormat("avif", "image/avif", ".avif", True, bytes_per_pixel=34, longest_px=65_536, quality=80),
     "zip": OutputFormat("zip", "application/zip", ".zip", True, bytes_per_pixel=10, longest_px=65_500, quality=92),
 }
 FORMAT_ALIASES = {"jpg": "jpeg"}

@@ -16,6 +16,8 @@ PHOTO_BYTES, RESULT_BYTES = OWN_BYTES_PER_PIXEL, 4
 MATTE_BYTES = 2
 # A photo is reduced at most to this share of its pixels; sooner it is refused.
 LEAST_SHARE = 1 / 16
+# A phone's "50 megapixels" are 8160×6144.
+ROUNDING = 1.01
 # A photo that is only needed small is decoded with this many times the pixels a side, and no smaller than the network
 # and the edges need it: what is resampled is never a decoder's coarse copy.
 SPARE = 2
@@ -86,7 +88,7 @@ def plan(
     enough = _enough_shrink(probe, options)
     decoding = _decoding(probe, most_px, room_bytes, enough)
     wanted_px = own_px / enough**2
-    if own_px > max(most_megapixels, full_megapixels) * 1e6 or decoding.most_px < wanted_px * LEAST_SHARE:
+    if own_px > ROUNDING * max(most_megapixels, full_megapixels) * 1e6 or decoding.most_px < wanted_px * LEAST_SHARE:
         raise _too_large(probe, output.name, full_room_bytes, most_megapixels)
     photo_px = decoding.most_px
     if not exact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import ImageColor
 
 from app.imaging.color import parse_color
 
@@ -29,3 +30,8 @@ def test_hex_names_and_triples_are_read(text: str, rgb: tuple[int, int, int]) ->
 def test_anything_else_is_no_colour(text: str) -> None:
     with pytest.raises(ValueError, match="is no colour"):
         parse_color(text)
+
+
+def test_a_name_is_still_a_colour_after_pillow_has_used_it() -> None:
+    ImageColor.getrgb("hotpink")  # which Pillow keeps as a tuple from then on
+    assert parse_color("hotpink") == (255, 105, 180)

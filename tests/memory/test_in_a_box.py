@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 from collections.abc import Iterator
@@ -79,21 +80,47 @@ def test_without_the_network_memory_stays_level_too(photos: list[Path], tmp_path
         assert abs(after_last_mb - after_tenth_mb) < 20
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("answer_format", ["png", "webp"])
-def test_the_largest_photo_that_is_taken_fits_and_a_larger_one_is_refused(
+@pytest.mark.parametrize(
+    ("file_format", "answer_format"),
+    [("JPEG", "png"), ("JPEG", "webp"), ("PNG", "avif"), ("PNG", "zip"), ("WEBP", "png")],
+)
+def test_a_photo_of_any_size_is_cut_out_whole_or_reduced_or_refused_and_never_kills(
     model_env: dict[str, str], tmp_path: Path, file_format: str, answer_format: str
 ) -> None:
+    answers = []
     with server_in(400, model_env, tmp_path / "log") as (box, server):
         url = f"{server.url}/api/remove-background?format={answer_format}"
-        too_large = requests.post(url, data=flat_photo(30.0, file_format), timeout=60)
-        assert too_large.status_code == 422
-        message = too_large.json()["error"]["message"]
-        most = float(message.split("works on up to ")[1].split(" ")[0].rstrip("."))
+        for megapixels in (8, 20, 30, 49, 51):
+            photo = flat_photo(megapixels, file_format)
+            answer = requests.post(url, data=photo, headers={"Accept": "image/*"}, timeout=60)
+            assert box.kills == 0
+            if answer.status_code == 200:
+                assert answer.headers["X-Method"] == "tiny_u2net"
+                reduced = int(answer.headers["X-Width"]) * int(answer.headers["X-Height"]) < 0.99e6 * megapixels
+                assert answer.headers["X-Resized"] == str(reduced).lower()
+                answers.append("reduced" if reduced else "whole")
+            else:
+                assert (answer.status_code, answer.json()["error"]["code"]) == (422, "too_many_pixels")
+                answers.append("refused")
+    assert answers == sorted(answers, key=["whole", "reduced", "refused"].index), "the larger, the less"
+    assert answers[0] == "whole"
+    assert answers[-1] == "refused"
+    assert "reduced" in answers or file_format == "WEBP", "a WebP is decoded whole by its library, or not at all"
+
+
+def test_50_megapixels_of_a_phone_pass_in_512_mb_reduced_to_25(model_env: dict[str, str], tmp_path: Path) -> None:
+    with server_in(512, model_env, tmp_path / "log") as (box, server):
         answer = requests.post(
-            url, data=flat_photo(most * 0.98, file_format), headers={"Accept": "image/*"}, timeout=60
+            f"{server.url}/api/remove-background",
+            data=phone_photo(8160, 6144),
+            headers={"Accept": "image/*"},
+            timeout=60,
         )
-        assert answer.status_code == 200
+        assert (answer.status_code, answer.headers["X-Resized"]) == (200, "true")
+        width, height = int(answer.headers["X-Width"]), int(answer.headers["X-Height"])
+        assert 24e6 < width * height <= 25e6
+        with Image.open(io.BytesIO(answer.content)) as cutout:
+            assert cutout.size == (width, height)
         assert box.kills == 0
 
 
@@ -118,9 +145,19 @@ def test_clients_that_never_take_their_answers_cost_no_more_than_the_limit(
 def flat_photo(megapixels: float, file_format: str) -> bytes:
     """A photo of a disc before a slope, 3:2."""
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
-    slope = Image.linear_gradient("L").resize((round(1.5 * height), height)).convert("RGB")
+    how = {"WEBP": {"quality": 60, "method": 0}, "PNG": {"compress_level": 1}}.get(file_format, {})
+    return encoded(disc_before_slope(round(1.5 * height), height), file_format, **how)
+
+
+def phone_photo(width: int, height: int) -> bytes:
+    """A JPEG as phones write it, with half of the colours' resolution."""
+    return encoded(disc_before_slope(width, height), "JPEG", quality=90, subsampling=2)
+
+
+def disc_before_slope(width: int, height: int) -> Image.Image:
+    slope = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     ImageDraw.Draw(slope).ellipse((height // 2, height // 4, height, height * 3 // 4), (220, 40, 30))
-    return encoded(slope, file_format, **({"quality": 60, "method": 0} if file_format == "WEBP" else {}))
+    return slope
 
 
 @pytest.mark.skipif(REQUIRE_BOX not in os.environ, reason="only where the real parts are required")
