@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-import zlib
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.imaging.png import encode_png
 from app.imaging.strips import strips
 
 Pixels = NDArray[np.uint8]
@@ -45,16 +45,8 @@ FORMATS = {
 FORMAT_ALIASES = {"jpg": "jpeg"}
 LOSSLESS = 101  # a quality of WebP and PNG
 
-# Options of OpenCV's encoders. PNG: in this order, for the level resets the strategy.
-_PNG_OPTIONS = [
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
-]
 _QUALITY_OPTION = {"jpeg": cv2.IMWRITE_JPEG_QUALITY, "webp": cv2.IMWRITE_WEBP_QUALITY}
 _AVIF_SPEED = 9  # of 10: half the time of 8 for a few more bytes
-_IHDR_END = 33  # PNG's signature and first chunk
-_METRES_PER_INCH = 0.0254
 
 
 @dataclass(frozen=True)
@@ -71,24 +63,23 @@ def encode(
     """Encode RGB uint8 [H, W, 3], RGBA [H, W, 4] or grey [H, W] in one of FORMATS but "zip"; JPEG takes no RGBA.
 
     `pixels` are used up: their channels may be swapped in place, for OpenCV writes BGR and a copy of a large photo is
-    dear. PNG is written at level 1 with run-length matching and one filter: four times faster than Pillow's default
-    at 1.02 times the bytes in the middle, seldom more than 1.1 (scripts/benchmark.py), since hidden pixels are zero.
+    dear. PNG takes a third of the time of Pillow's default for 1.02 times the bytes in the middle, seldom more than 1.1
+    (scripts/benchmark.py), since hidden pixels are zero.
     Only PNG and JPEG can tell the resolution.
 
     `quality` is 1..100, LOSSLESS, or None for the format's own; PNG loses nothing at any.
     """
+    if format_name == "png":
+        return encode_png(pixels, icc_profile=facts.icc_profile, dpi=facts.dpi)
     quality = quality or FORMATS[format_name].quality
-    if format_name == "avif" or (format_name == "webp" and quality == LOSSLESS):
+    if format_name == "avif" or quality == LOSSLESS:
         return _encode_by_pillow(pixels, format_name, quality, facts)
-    option = _QUALITY_OPTION.get(format_name)
-    options = _PNG_OPTIONS if option is None else [option, min(quality or 100, 100)]
     if pixels.ndim == 3:
         _swap_red_and_blue(pixels)
+    options = [_QUALITY_OPTION[format_name], min(quality or 100, 100)]
     file_bytes = _encode_by_opencv(pixels, FORMATS[format_name].suffix, options, facts.icc_profile)
     if facts.dpi and format_name == "jpeg":
         _set_jpeg_dpi(file_bytes, facts.dpi)
-    if facts.dpi and format_name == "png":
-        return b"".join((file_bytes[:_IHDR_END].data, _png_dpi(facts.dpi), file_bytes[_IHDR_END:].data))
     return file_bytes.tobytes()
 
 
@@ -127,13 +118,6 @@ def _encode_by_pillow(pixels: Pixels, format_name: str, quality: int | None, fac
         options |= {"quality": min(quality or 100, 100), "speed": _AVIF_SPEED}
     Image.fromarray(pixels).save(buffer, format_name, **options)
     return buffer.getvalue()
-
-
-def _png_dpi(dpi: tuple[float, float]) -> bytes:
-    """The chunk that tells a PNG's resolution, in pixels a metre (PNG specification, 11.3.4.3)."""
-    across, down = (round(value / _METRES_PER_INCH) for value in dpi)
-    body = b"pHYs" + struct.pack(">IIB", across, down, 1)
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def _set_jpeg_dpi(file_bytes: Pixels, dpi: tuple[float, float]) -> None:
