@@ -1,7 +1,8 @@
 """Print what each stage of a large photo's way takes: python scripts/stages.py [--megapixels 24] [name=value …]
 
-Milliseconds and memory, in the serving process' own way of having it (malloc tuned, huge pages asked for), with the
-options given as the API takes them. Needs the shared folder of real photos and the real model.
+Milliseconds, and the memory on top of what is resident between photos, in the serving process' own way of having it
+(malloc tuned, huge pages asked for), with the options given as the API takes them. Needs the shared folder of real
+photos and the real model.
 """
 
 from __future__ import annotations
@@ -74,16 +75,16 @@ def main() -> None:
     done = [service.cut_out(data, options) for _ in range(RUNS)]
     rows = []
     for stage in WatchedStages.runs[0]:
-        before_mb, peak_mb, after_mb = (
-            statistics.median(figures) for figures in zip(*(run[stage] for run in WatchedStages.runs), strict=True)
-        )
+        figures_mb = [
+            [figure - next(iter(run.values()))[0] for figure in run[stage]] for run in WatchedStages.runs
+        ]  # on top of what was resident before the photo
+        middle_mb = (statistics.median(figures) for figures in zip(*figures_mb, strict=True))
         middle_ms = statistics.median(cutout.timings_ms[stage] for cutout in done)
-        figures = (f"{middle_ms:.0f}", f"{before_mb:.0f}", f"{peak_mb:.0f}", f"{after_mb:.0f}")
-        rows.append((stage, *figures))
+        rows.append((stage, f"{middle_ms:.0f}", *(f"{figure:.0f}" for figure in middle_mb)))
     cutout = done[-1]
     asked = " ".join(arguments.options) or "no options"
     made = f"{cutout.width}×{cutout.height} {cutout.format}, by {cutout.method}"
-    columns = ("stage", "ms", "resident before, MB", "peak, MB", "after, MB")
+    columns = ("stage", "ms", "MB more before", "at the peak", "after")
     table(f"{arguments.megapixels:g} megapixels, {asked}: {made}{', reduced' if cutout.resized else ''}", columns, rows)
 
 
