@@ -25,7 +25,7 @@ _SHADES = 4096
 class Gradient:
     """Colours along a line (`angle_deg` clockwise from upwards), or from the centre to the corners (None).
 
-    `stops` are places (0..1, rising) with their RGB.
+    `stops` are places (0 and up, rising; from 1 on outside of the canvas) with their RGB.
     """
 
     angle_deg: float | None
@@ -101,5 +101,5 @@ def _filled(places: list[float | None]) -> list[float]:
     places[-1] = 1.0 if places[-1] is None else places[-1]
     known = [(number, place) for number, place in enumerate(places) if place is not None]
     numbers, found = zip(*known, strict=True)
-    filled = np.interp(np.arange(len(places)), numbers, found)
-    return [float(place) for place in np.maximum.accumulate(filled).clip(0, 1)]
+    filled = np.interp(np.arange(len(places)), numbers, np.maximum.accumulate(found))
+    return [float(place) for place in filled]
