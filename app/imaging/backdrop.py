@@ -27,6 +27,7 @@ _TINY_PX = 64
 _TINY_SIGMAS = (16, 4)
 _RIM_SHARE = 1 / 128
 _LITTLE = np.float32(0.02)
+_NOTHING = 1e-4
 
 
 class Backdrop(Protocol):
@@ -91,7 +92,9 @@ def blurred(guide: Pixels, alpha: Pixels, radius_px: float) -> Picture:
     tiny_share = _resized(share, tiny, cv2.INTER_AREA)
     tiny_colors = _resized(colors * share[:, :, None], tiny, cv2.INTER_AREA)
     # Somewhere there is a background, or else its colour does not matter.
-    mean = np.broadcast_to(colors.mean(axis=(0, 1)), tiny_colors.shape)
+    seen = float(tiny_share.mean())
+    mean = tiny_colors.mean(axis=(0, 1)) / np.float32(seen) if seen > _NOTHING else colors.mean(axis=(0, 1))
+    mean = np.broadcast_to(mean, tiny_colors.shape)
     for tiny_sigma in _TINY_SIGMAS:
         mean = _mean_behind(tiny_colors, tiny_share, tiny_sigma, mean)
     mean = _resized(mean, alpha.shape[::-1], cv2.INTER_CUBIC)

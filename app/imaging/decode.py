@@ -237,6 +237,8 @@ def _pixels(
     """
     scale = min(1.0, math.sqrt(most_px / (image.width * image.height)))
     width, height = (max(1, int(side * scale)) for side in image.size)
+    if scale < 1:  # of a narrow photo one side was below a pixel: the other makes up for it
+        width, height = min(width, max(1, int(most_px / height))), min(height, max(1, int(most_px / width)))
 
     def read(rows: slice, columns: slice) -> Image.Image:
         part = image.crop((columns.start, rows.start, columns.stop, rows.stop))

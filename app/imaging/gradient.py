@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.imaging.color import RGB, parse_color
 
 MOST_STOPS = 16
+_LONGEST = 1000  # characters: the patterns below take a time that grows with the square of a text
 _GRADIENT = re.compile(r"(linear|radial)-gradient\((.*)\)", re.DOTALL)
 _SIDES = {"top": 0.0, "right": 90.0, "bottom": 180.0, "left": 270.0}
 _ANGLE = re.compile(r"([+-]?\d{1,4}(?:\.\d{1,3})?)deg")
@@ -25,7 +26,7 @@ _SHADES = 4096
 class Gradient:
     """Colours along a line (`angle_deg` clockwise from upwards), or from the centre to the corners (None).
 
-    `stops` are places (0..1, rising) with their RGB.
+    `stops` are places (0 and up, rising; from 1 on outside of the canvas) with their RGB.
     """
 
     angle_deg: float | None
@@ -59,9 +60,9 @@ def parse_gradient(text: str) -> Gradient:
     Raises:
         ValueError: it is none, or has a part that is not known here.
     """
-    found = _GRADIENT.fullmatch(text.strip().lower())
+    found = _GRADIENT.fullmatch(text.strip().lower()) if len(text) <= _LONGEST else None
     if not found:
-        raise ValueError(f"{text!r} is no gradient")
+        raise ValueError(f"{text[:50]!r} is no gradient")
     parts = [part.strip() for part in _COMMA.split(found[2])]
     angle_deg: float | None = None
     if found[1] == "linear":
@@ -101,5 +102,5 @@ def _filled(places: list[float | None]) -> list[float]:
     places[-1] = 1.0 if places[-1] is None else places[-1]
     known = [(number, place) for number, place in enumerate(places) if place is not None]
     numbers, found = zip(*known, strict=True)
-    filled = np.interp(np.arange(len(places)), numbers, found)
-    return [float(place) for place in np.maximum.accumulate(filled).clip(0, 1)]
+    filled = np.interp(np.arange(len(places)), numbers, np.maximum.accumulate(found))
+    return [float(place) for place in filled]

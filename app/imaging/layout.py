@@ -146,7 +146,9 @@ def most_canvas_px(layout: Layout, height: int, width: int) -> float:
         return width * height
     # Turned or not: EXIF is not known yet.
     ratio = layout.canvas.width / layout.canvas.height
-    return max(max(one, other * ratio) ** 2 / ratio for one, other in ((width, height), (height, width)))
+    # Worked out as `place` does: a rounding error less would count as a reduction.
+    canvas_widths = [max(one, other * ratio) for one, other in ((width, height), (height, width))]
+    return max(canvas_width * (canvas_width / ratio) for canvas_width in canvas_widths)
 
 
 def _margins_px(margin: tuple[Length, ...], subject: Box, reduced_to: float) -> list[float]:

@@ -20,6 +20,8 @@ MOST_DILATION_PX = 30
 MOST_FEATHER_PX = 30
 # Below, a map shows noise and not a part of the subject; from a half on it is the subject.
 _FAINT, _HALF = 0.04, 0.5
+# As far as a hole may be soft.
+_RIM_PX = 16
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,14 @@ def _without_holes(shape: Plane) -> Plane:
     is_hole = np.ones(count, np.uint8)
     is_hole[borders] = 0
     is_hole[0] = 0  # the subject
-    # The rims of a hole are soft: they are filled too.
-    holes = cv2.dilate(is_hole[labels], _disc(4))
-    return np.where((holes > 0) & (shape > _FAINT) | (is_hole[labels] > 0), np.float32(1), shape)
+    if not is_hole.any():
+        return shape
+    # The rim of a hole is soft: it is filled too, unless the subject's own edge is nearer.
+    holes = is_hole[labels]
+    from_hole, from_outside = (
+        cv2.distanceTransform(1 - part, cv2.DIST_L2, cv2.DIST_MASK_5) for part in (holes, behind - holes)
+    )
+    return np.where((from_hole <= _RIM_PX) & (from_hole < from_outside), np.float32(1), shape)
 
 
 def _disc(radius_px: float) -> NDArray[np.uint8]:

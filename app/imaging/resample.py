@@ -20,8 +20,8 @@ def resized_part(
 ) -> Image.Image:
     """The rows and columns that a picture of `size` (width, height) has when it is resized to `new_size`.
 
-    Only what they come from is read. Exactly that part of the whole: strips fit each other without a seam. Colours of
-    RGBA are weighted by their alpha.
+    Only what they come from is read. It is that part of the whole, to the last rounding: strips fit each other without
+    a seam. Colours of RGBA are weighted by their alpha.
     """
     across, down = size[0] / new_size[0], size[1] / new_size[1]
     left, right = columns.start * across, columns.stop * across
@@ -31,10 +31,13 @@ def resized_part(
     last_column = min(size[0], math.ceil(right) + reach_x)
     last_row = min(size[1], math.ceil(bottom) + reach_y)
     source = read(slice(first_row, last_row), slice(first_column, last_column))
-    box = (
-        left - first_column,
-        top - first_row,
-        min(right - first_column, source.width),  # a rounding error would lie outside
-        min(bottom - first_row, source.height),
-    )
-    return source.resize((columns.stop - columns.start, rows.stop - rows.start), FILTER, box=box)
+    mode = source.mode
+    if mode == "RGBA":
+        source = source.convert("RGBa")
+    # A rounding error would lie outside.
+    right, bottom = min(right - first_column, source.width), min(bottom - first_row, source.height)
+    # Across, then down: left to Pillow, the order changes with the size of a part, and so do roundings.
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    source = source.resize((width, source.height), FILTER, box=(left - first_column, 0, right, source.height))
+    source = source.resize((width, height), FILTER, box=(0, top - first_row, width, bottom))
+    return source if source.mode == mode else source.convert(mode)

@@ -204,7 +204,7 @@ def _layout(given: _Given) -> Layout:
         scale=given.read("scale", _scale, layout.scale),
         position=given.read("position", _position, layout.position),
     )
-    if any(length.value for length in layout.margin) and not layout.crop:
+    if "crop_margin" in given and any(length.value for length in layout.margin) and not layout.crop:
         raise BadRequest(
             "crop_margin is the margin of a crop: please send crop=true as well.", code="invalid_crop_margin"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from app.errors import BadRequest, UnreadableImage
@@ -126,9 +127,10 @@ def _plan_image(
 
 def _decoding(probe: Probe, most_px: float, room_bytes: float, enough: int = 1) -> Decoding:
     """The way to decode that keeps the most pixels, up to `most_px`, within `room_bytes`; at least `enough` shrunk."""
-    own_px = probe.width * probe.height
     shrinks = [shrink for shrink in SHRINKS if shrink >= enough and (shrink == 1 or probe.can_shrink)]
-    kept_px = {shrink: min(own_px / shrink**2, most_px, _decodable_px(probe, shrink, room_bytes)) for shrink in shrinks}
+    kept_px = {
+        shrink: min(_shrunk_px(probe, shrink), most_px, _decodable_px(probe, shrink, room_bytes)) for shrink in shrinks
+    }
     best = max(shrinks, key=lambda shrink: (kept_px[shrink], -shrink))
     return Decoding(best, kept_px[best])
 
@@ -147,6 +149,11 @@ def _enough_shrink(probe: Probe, options: CutoutOptions) -> int:
     )
     least_px = max(LEAST_SIDE_PX, SPARE * factor * max(sides))
     return max((shrink for shrink in SHRINKS if max(sides) / shrink >= least_px), default=1)
+
+
+def _shrunk_px(probe: Probe, shrink: int) -> int:
+    """The pixels that the JPEG decoder makes of a photo: a part of one at its border becomes a whole one."""
+    return math.ceil(probe.width / shrink) * math.ceil(probe.height / shrink)
 
 
 def _decodable_px(probe: Probe, shrink: int, room_bytes: float) -> float:

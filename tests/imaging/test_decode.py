@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageOps
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageOps
 
 from app.errors import UnreadableImage, UnsupportedFormat
-from app.imaging import avif, decode
+from app.imaging import avif, decode, resample
 from scripts.bad_input import png_with_size
+from tests.properties import bounded
 from tests.support import encoded, picture
 
 pillow_heif.register_heif_opener()
@@ -335,3 +338,130 @@ def test_an_avif_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(avif, "_LIMIT_S", 0.001)
     with pytest.raises(UnreadableImage):
         decode.decode(encoded(picture(), "AVIF"))
+
+
+def noise(width: int, height: int, mode: str) -> Image.Image:
+    channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    return Image.fromarray(np.random.default_rng(width).integers(0, 256, (height, width, *channels), np.uint8))
+
+
+def reduced_whole(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
+    """All of a picture reduced at once, by Pillow."""
+    return np.asarray(image.resize(shape[1::-1], resample.FILTER)).astype(int)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+@pytest.mark.parametrize("share", [0.9, 0.25, 0.01])
+def test_a_photo_reduced_in_strips_is_the_whole_reduced(mode: str, share: float) -> None:
+    image = noise(900, 700, "L" if mode == "P" else mode)  # several strips
+    image = image.convert(mode)
+    photo = decode.decode(encoded(image), most_px=900 * 700 * share)
+    assert 0.95 < photo.rgb.shape[0] * photo.rgb.shape[1] / (900 * 700 * share) <= 1
+    assert np.abs(photo.rgb - reduced_whole(image.convert("RGB"), photo.rgb.shape)).max() <= 1
+
+
+def test_a_reduced_photo_has_the_alpha_and_the_visible_colours_of_the_whole_reduced() -> None:
+    image = noise(900, 700, "RGBA")
+    photo = decode.decode(encoded(image), most_px=100_000)
+    assert photo.alpha is not None
+    expected = reduced_whole(image, photo.rgb.shape)
+    assert np.abs(photo.alpha - expected[:, :, 3]).max() <= 1
+    shown, wanted = photo.rgb * (photo.alpha[:, :, None] / 255), expected[:, :, :3] * (expected[:, :, 3:] / 255)
+    assert np.abs(shown - wanted).max() <= 2
+
+
+def test_what_a_source_hides_lends_a_reduced_edge_none_of_its_colour() -> None:
+    pixels = np.zeros((300, 400, 4), np.uint8)
+    pixels[:, :] = (0, 255, 0, 0)
+    pixels[90:211, 130:271] = (255, 0, 0, 255)
+    photo = decode.decode(encoded(Image.fromarray(pixels)), most_px=9_000)
+    assert photo.alpha is not None
+    visible = photo.rgb[photo.alpha > 0]
+    assert len(visible) > 500
+    assert visible[:, 1].max() == 0
+
+
+@pytest.mark.parametrize("shrink", decode.SHRINKS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_reduced_photo_is_turned_upright_like_the_whole(orientation: int, shrink: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture(640, 400), "JPEG", exif=exif, quality=95)
+    photo = decode.decode(data, shrink=shrink, most_px=4000)
+    whole = decode.decode(data).rgb
+    assert photo.rgb.shape[0] * photo.rgb.shape[1] <= 4000
+    assert (photo.rgb.shape[0] > photo.rgb.shape[1]) == (whole.shape[0] > whole.shape[1])
+    expected = cv2.resize(whole, photo.rgb.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(photo.rgb - expected).mean() < 5
+
+
+@pytest.mark.parametrize("shrink", decode.SHRINKS)
+@pytest.mark.parametrize("size", [(640, 480), (641, 479), (13, 9), (1, 1)])
+def test_a_jpeg_is_decoded_as_many_times_smaller_as_asked_for(size: tuple[int, int], shrink: int) -> None:
+    photo = decode.decode(encoded(picture(*size), "JPEG"), shrink=shrink)
+    assert photo.rgb.shape[:2] == (-(-size[1] // shrink), -(-size[0] // shrink))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
+def test_only_a_jpeg_can_be_decoded_smaller_and_no_other_minds_being_asked(file_format: str) -> None:
+    data = encoded(picture(96, 64), file_format)
+    assert not decode.probe(data).can_shrink
+    assert decode.decode(data, shrink=8).rgb.shape == (64, 96, 3)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
+def test_every_format_is_reduced_to_what_fits(file_format: str) -> None:
+    data = encoded(picture(320, 200), file_format)
+    photo = decode.decode(data, most_px=4000)
+    assert photo.rgb.shape == (50, 80, 3)
+    expected = cv2.resize(decode.decode(data).rgb, (80, 50), interpolation=cv2.INTER_AREA)
+    assert np.abs(photo.rgb.astype(int) - expected).mean() < 5
+
+
+@bounded
+@given(st.integers(1, 300), st.integers(1, 300), st.floats(1, 20_000))
+def test_a_photo_of_any_shape_has_at_most_the_pixels_that_fit_and_its_aspect(
+    width: int, height: int, most_px: float
+) -> None:
+    rows, columns = decode.decode(encoded(Image.new("L", (width, height))), most_px=most_px).rgb.shape[:2]
+    assert rows * columns <= most_px
+    if width * height <= most_px:
+        assert (columns, rows) == (width, height)
+    if min(rows, columns) > 1:
+        scale = (most_px / (width * height)) ** 0.5
+        assert columns == pytest.approx(min(1, scale) * width, abs=1)
+        assert rows == pytest.approx(min(1, scale) * height, abs=1)
+
+
+def test_the_colours_of_a_profile_are_converted_in_a_reduced_photo_as_in_the_whole() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    data = encoded(Image.new("LAB", (300, 200), (150, 180, 90)), "TIFF", icc_profile=profile)
+    whole, photo = decode.decode(data).rgb, decode.decode(data, most_px=5000).rgb
+    assert photo.shape[0] * photo.shape[1] <= 5000
+    assert np.abs(photo.astype(int) - whole[0, 0]).max() <= 1
+    assert np.ptp(whole[0, 0]) > 40  # a colour, and no grey
+
+
+def test_a_grey_of_16_bits_is_scaled_in_a_reduced_photo_too() -> None:
+    slope = np.linspace(0, 65535, 512).astype(np.uint16)[None].repeat(300, 0)
+    photo = decode.decode(encoded(Image.fromarray(slope), "PNG"), most_px=10_000)
+    columns = photo.rgb.shape[1]
+    expected = (np.arange(columns) + 0.5) / columns * 255
+    assert np.abs(photo.rgb[:, :, 1] - expected).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_photo_with_a_profile_is_converted_and_then_reduced(mode: str) -> None:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"  # red and blue change places
+    data = encoded(noise(600, 400, mode), icc_profile=bytes(profile))
+    whole, photo = decode.decode(data), decode.decode(data, most_px=20_000)
+    stacked = whole.rgb if whole.alpha is None else np.dstack([whole.rgb, whole.alpha])
+    expected = reduced_whole(Image.fromarray(stacked), photo.rgb.shape)
+    share = np.ones((1, 1, 1)) if photo.alpha is None else photo.alpha[:, :, None] / 255
+    assert (photo.alpha is None) == (mode == "RGB")
+    assert np.abs(photo.rgb * share - expected[:, :, :3] * share).max() <= 3
+    untouched = decode.decode(data, most_px=20_000, keep_profile=True)
+    assert untouched.icc_profile == bytes(profile)
+    assert np.abs(untouched.rgb[:, :, ::-1].astype(int) - photo.rgb).mean() < 8
