@@ -185,9 +185,9 @@ def test_of_a_progressive_jpeg_all_coefficients_must_fit_however_small_it_is_dec
 
 
 def test_more_than_the_most_megapixels_is_refused_whatever_room_there_is() -> None:
-    assert plan(jpeg(12_000, 10_000), CutoutOptions(), None, room_bytes=AMPLE).reduced
+    assert plan(jpeg(12_100, 10_000), CutoutOptions(), None, room_bytes=AMPLE).reduced, "a hundredth more is a rounding"
     with pytest.raises(UnreadableImage) as refusal:
-        plan(jpeg(12_001, 10_000), CutoutOptions(), None, room_bytes=AMPLE)
+        plan(jpeg(12_200, 10_000), CutoutOptions(), None, room_bytes=AMPLE)
     assert refusal.value.code == "too_many_pixels"
 
 
@@ -217,7 +217,7 @@ def test_an_exact_canvas_is_never_reduced(width: int, height: int, probe: Probe)
 
 
 def test_an_exact_canvas_that_does_not_fit_is_refused_by_its_own_name() -> None:
-    with pytest.raises(BadRequest, match=r"100.0 megapixels; in AVIF this server makes up to 13.3") as refusal:
+    with pytest.raises(BadRequest, match=r"100.0 megapixels; in AVIF this server makes up to 11.7") as refusal:
         options = CutoutOptions(format="avif", layout=Layout(canvas=Canvas(10_000, 10_000)))
         plan(jpeg(800, 600), options, None, room_bytes=ROOM)
     assert refusal.value.code == "invalid_size"
