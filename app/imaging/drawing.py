@@ -67,6 +67,19 @@ def draw_plane(plane: Pixels, placement: Placement, rows: slice, *, outside: RGB
     return _draw_on(drawn, lambda *part: plane[part], plane.shape[:2], placement, rows)
 
 
+def draw_colors(rgb: Pixels, alpha: Pixels, placement: Placement) -> Pixels:
+    """The whole canvas with the subject's colours, uint8 [H, W, 3], for a file that holds its alpha apart.
+
+    Hidden colours stay what they are in the photo; none of them is mixed into those that are seen.
+    """
+    canvas = draw_all(rgb, placement)
+    if placement.is_resized_from(alpha):
+        for rows in strips(placement.canvas_height, placement.canvas_width):
+            colors, seen = draw(rgb, alpha, placement, rows)
+            cv2.copyTo(colors, seen, canvas[rows])
+    return canvas
+
+
 def draw_all(plane: Pixels, placement: Placement) -> Pixels:
     """The whole canvas with colours, uint8 [H, W, 3], or alpha, uint8 [H, W], on it; 0 outside."""
     height, width = placement.canvas_height, placement.canvas_width

@@ -40,8 +40,8 @@ class Layout:
 
     `crop` cuts to the subject and its `margin` (top, right, bottom, left; percentages are of the subject's size).
     `canvas` is the result's size or shape (None: what there is). `scale` (0.1..1) makes the subject that large a part
-    of the canvas; `position` (across and down, 0..1) says where in the canvas it stands. Without these two all that
-    there is stands in the middle, as large as it fits.
+    of the canvas; `position` (across and down, 0..1) says where in the canvas it stands (None: where it stands in the
+    photo). Without these two all that there is stands in the middle, as large as it fits.
     """
 
     crop: bool = False
@@ -71,8 +71,8 @@ def subject_of(alpha: Pixels) -> Box | None:
     is_solid = np.zeros(count, bool)
     is_solid[parts[small > SOLID_ALPHA]] = True
     found = bounding_box(is_solid[parts].astype(np.uint8), above=0)
-    if found is None:
-        return None
+    if found is None:  # but for what is too thin for the small copy
+        return bounding_box(alpha, above=SOLID_ALPHA)
     # Exactly, at the photo's own size, within what the small copy tells.
     down, across = alpha.shape[0] / small.shape[0], alpha.shape[1] / small.shape[1]
     around = Box(
@@ -128,12 +128,18 @@ def place(
         x = (canvas_width - content_width * across) / 2 - left * across
         y = (canvas_height - content_height * down) / 2 - top * down
     else:
-        x_share, y_share = layout.position or CENTER
+        x_share, y_share = layout.position or _own_position(subject, height, width)
         x = (canvas_width - subject.width * across) * x_share - subject.left * across
         y = (canvas_height - subject.height * down) * y_share - subject.top * down
     return Placement(
         canvas_width, canvas_height, round(x), round(y), drawn_width, drawn_height, is_reduced=reduction < 1
     )
+
+
+def _own_position(subject: Box, height: int, width: int) -> tuple[float, float]:
+    """Where the subject stands in its photo, across and down, 0..1, as `Layout.position` has it."""
+    x_room, y_room = width - subject.width, height - subject.height
+    return (subject.left / x_room if x_room else CENTER[0]), (subject.top / y_room if y_room else CENTER[1])
 
 
 def most_canvas_px(layout: Layout, height: int, width: int) -> float:

@@ -39,7 +39,7 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SIZE = re.compile(r"(\d{1,5}) ?[x×] ?(\d{1,5})")
 _SHAPE = re.compile(r"(\d{1,3}) ?: ?(\d{1,3})")
 _LONGEST_SHAPE = 20
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) ?%?")
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3}(?= ?%))?) ?%?")  # 0.4 without % might be meant as 40 %
 _BETWEEN = re.compile(r"[ ,;]+")
 _Found = TypeVar("_Found")
 
@@ -202,8 +202,8 @@ def _layout(given: _Given) -> Layout:
         margin=given.read("crop_margin", _margin, layout.margin),
         canvas=given.read("size", _canvas, layout.canvas),
         scale=given.read("scale", _scale, layout.scale),
-        position=given.read("position", _position, layout.position),
     )
+    layout = replace(layout, position=given.read("position", _position, CENTER if layout.scale else layout.position))
     if "crop_margin" in given and any(length.value for length in layout.margin) and not layout.crop:
         raise BadRequest(
             "crop_margin is the margin of a crop: please send crop=true as well.", code="invalid_crop_margin"

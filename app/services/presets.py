@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.imaging.layout import Canvas, Layout
+from app.imaging.layout import CENTER, Canvas, Layout
 from app.imaging.length import Length
 
 
@@ -39,7 +39,7 @@ PRESETS = {
         Preset(
             "shop",
             "A shop's main picture: 2000×2000, the product on 85 % of it",
-            Layout(canvas=Canvas(2000, 2000), scale=0.85),
+            Layout(canvas=Canvas(2000, 2000), scale=0.85, position=CENTER),
         ),
         Preset("passport", "A passport photo, 2×2 inches at 300 dpi: 600×600", _canvas(600, 600)),
         Preset(

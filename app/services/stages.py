@@ -9,7 +9,7 @@ from app.errors import BadRequest, UnknownForeground
 from app.imaging import encode, foreground, matte, preprocess, refine
 from app.imaging.backdrop import Backdrop
 from app.imaging.box import Box
-from app.imaging.drawing import Placement, draw_all
+from app.imaging.drawing import Placement, draw_all, draw_colors
 from app.imaging.layout import place, subject_of
 from app.imaging.matte import MatteControls
 from app.services import bg_changer
@@ -92,7 +92,7 @@ def draw_pictures(
     if options.output == "mask":
         return [draw_all(alpha, placement)]
     if options.format == "zip":
-        return [draw_all(rgb, placement), draw_all(alpha, placement)]
+        return [draw_colors(rgb, alpha, placement), draw_all(alpha, placement)]
     keep_alpha = encode.FORMATS[options.format].has_alpha
     return [
         bg_changer.put_on_background(

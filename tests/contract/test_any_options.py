@@ -85,7 +85,7 @@ def check_file(cutout: Cutout, output: str) -> None:
         assert np.asarray(pictures[0].convert("RGB")).std(axis=2).max() < 12, "a mask is grey"
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     words=SOME,
     size=st.tuples(st.integers(1, 240), st.integers(1, 240)),

@@ -1,7 +1,7 @@
 """Every kind of photo that comes in × every kind of file that goes out, through the API, read by other decoders.
 
 What comes in is made here; what is expected is worked out here, from the same pixels read by OpenCV where it reads the
-format (the product reads by Pillow) and by Pillow elsewhere. What goes out is read by whichever of the two did not
+format (the product reads by Pillow) and by Pillow elsewhere. What goes out is read by one of the two that did not
 write it. The network is the fake one: the subject is a disc in the middle.
 """
 
@@ -34,8 +34,16 @@ def veiled() -> Image.Image:
     return image
 
 
-def by_opencv(array: np.ndarray, suffix: str) -> bytes:
+def written_by_opencv(array: np.ndarray, suffix: str) -> bytes:
     return bytes(cv2.imencode(suffix, array)[1])
+
+
+def by_opencv(data: bytes) -> np.ndarray:
+    """The pixels of a file in RGB, RGBA or grey."""
+    pixels: np.ndarray = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+    return pixels
 
 
 def plain_cmyk() -> bytes:
@@ -62,9 +70,9 @@ INPUTS: dict[str, Callable[[], bytes]] = {
     "JPEG, CMYK as Adobe inverts it": lambda: encoded(PHOTO.convert("CMYK"), "JPEG", quality=95, subsampling=0),
     "JPEG, CMYK": plain_cmyk,
     "PNG": lambda: encoded(PHOTO, "PNG"),
-    "PNG, 16 bits": lambda: by_opencv(np.asarray(PHOTO)[:, :, ::-1].astype(np.uint16) * 257, ".png"),
+    "PNG, 16 bits": lambda: written_by_opencv(np.asarray(PHOTO)[:, :, ::-1].astype(np.uint16) * 257, ".png"),
     "PNG, grey": lambda: encoded(PHOTO.convert("L"), "PNG"),
-    "PNG, grey, 16 bits": lambda: by_opencv(grey16(), ".png"),
+    "PNG, grey, 16 bits": lambda: written_by_opencv(grey16(), ".png"),
     "PNG, palette": lambda: encoded(PHOTO.quantize(250), "PNG"),
     "PNG, palette with transparency": lambda: encoded(veiled().quantize(250), "PNG"),
     "PNG with alpha": lambda: encoded(veiled(), "PNG"),
@@ -77,7 +85,7 @@ INPUTS: dict[str, Callable[[], bytes]] = {
     "AVIF with alpha": lambda: encoded(veiled(), "AVIF", quality=95, subsampling="4:4:4"),
     "HEIC": lambda: encoded(PHOTO, "HEIF", quality=95, chroma=444),
     "TIFF": lambda: encoded(PHOTO, "TIFF", compression="tiff_lzw"),
-    "TIFF, grey, 16 bits": lambda: by_opencv(grey16(), ".tiff"),
+    "TIFF, grey, 16 bits": lambda: written_by_opencv(grey16(), ".tiff"),
     "TIFF with alpha": lambda: encoded(veiled(), "TIFF"),
     "BMP": lambda: encoded(PHOTO, "BMP"),
     "GIF": lambda: encoded(PHOTO.quantize(250), "GIF"),
@@ -107,14 +115,12 @@ def read_in(kind: str, data: bytes) -> tuple[np.ndarray, np.ndarray]:
     if kind in PILLOW_ONLY:
         rgba = np.asarray(opened(data).convert("RGBA"))
         return rgba[:, :, :3], rgba[:, :, 3]
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert pixels is not None, kind
+    pixels = by_opencv(data)
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
-    if pixels.ndim == 2:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    pixels = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
     alpha = pixels[:, :, 3] if pixels.shape[2] == 4 else np.full(pixels.shape[:2], 255, np.uint8)
-    return pixels[:, :, 2::-1], alpha
+    return pixels[:, :, :3], alpha
 
 
 def read_out(kind: str, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
@@ -122,17 +128,17 @@ def read_out(kind: str, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
     if kind == "ZIP":
         with zipfile.ZipFile(io.BytesIO(data)) as members:
             assert members.namelist() == ["color.jpg", "alpha.png"]
-            colors, alpha = (opened(members.read(name)) for name in members.namelist())
-        assert (colors.format, colors.mode, alpha.format, alpha.mode) == ("JPEG", "RGB", "PNG", "L")
-        return np.asarray(colors), np.asarray(alpha)
-    if kind.startswith("AVIF") or kind == "WebP, lossless":
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels.ndim == 2:
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-        return pixels[:, :, 2::-1], pixels[:, :, 3] if pixels.shape[2] == 4 else None
-    image = opened(data)
-    assert image.format == kind.split(",")[0].split(" ")[0].upper()
-    pixels = np.asarray(image.convert("RGBA" if image.mode == "RGBA" else "RGB"))
+            colors, alpha = (by_opencv(members.read(name)) for name in members.namelist())
+        assert (colors.shape[2], alpha.ndim) == (3, 2)
+        return colors, alpha
+    if kind.startswith("PNG"):
+        image = opened(data)
+        assert image.format == "PNG"
+        pixels = np.asarray(image if image.mode == "RGBA" else image.convert("RGB"))
+    else:
+        assert opened(data).format == kind.split(",")[0].split(" ")[0].upper()
+        pixels = by_opencv(data)
+        pixels = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
     return pixels[:, :, :3], pixels[:, :, 3] if pixels.shape[2] == 4 else None
 
 

@@ -182,7 +182,8 @@ def test_scaled_to_a_half_the_subject_is_half_as_large_as_the_canvas_and_stands_
     top, left, bottom, right = drawn_box(placement, SUBJECT, 1000, 1200)
     height, width = placement.canvas_height, placement.canvas_width
     assert max((bottom - top) / height, (right - left) / width) == pytest.approx(0.5, abs=1 / min(width, height))
-    across, down = position or (0.5, 0.5)
+    own = SUBJECT.left / (1200 - SUBJECT.width), SUBJECT.top / (1000 - SUBJECT.height)
+    across, down = position or own  # None: where it stands in the photo
     assert left == pytest.approx(across * (width - (right - left)), abs=1)
     assert top == pytest.approx(down * (height - (bottom - top)), abs=1)
 
@@ -262,3 +263,16 @@ def test_two_solid_parts_are_both_the_subject() -> None:
 @pytest.mark.parametrize("level", [0, 10, 127])
 def test_where_nothing_is_solid_there_is_no_subject(level: int) -> None:
     assert subject_of(np.full((600, 700), level, np.uint8)) is None
+
+
+def test_a_subject_too_thin_for_a_small_copy_is_found() -> None:
+    alpha = np.zeros((3000, 4000), np.uint8)
+    alpha[500:2500, 2000] = 255
+    assert subject_of(alpha) == Box(500, 2000, 2500, 2001)
+
+
+def test_a_stain_far_from_the_subject_is_no_part_of_it() -> None:
+    alpha = np.zeros((600, 800), np.uint8)
+    alpha[100:400, 300:500] = 255
+    alpha[550:590, 10:60] = 90
+    assert subject_of(alpha) == Box(100, 300, 400, 500)

@@ -12,7 +12,7 @@ from app.errors import BadRequest
 from app.imaging.backdrop import Plain
 from app.imaging.encode import FORMATS, LOSSLESS
 from app.imaging.gradient import Gradient
-from app.imaging.layout import Canvas, Layout
+from app.imaging.layout import CENTER, Canvas, Layout
 from app.imaging.length import Length
 from app.imaging.matte import MatteControls
 from app.imaging.shadow import Shadow
@@ -236,7 +236,10 @@ def test_a_crop_is_not_needed_for_a_preset_that_has_one() -> None:
 def test_what_is_asked_for_besides_outranks_the_preset() -> None:
     layout = read_options({"preset": "shop", "size": "500x500", "scale": "original", "position": "0% 100%"}).layout
     assert layout == Layout(canvas=Canvas(500, 500), position=(0, 1))
-    assert read_options({"preset": "shop", "scale": "70%"}).layout == Layout(canvas=Canvas(2000, 2000), scale=0.7)
+    smaller = Layout(canvas=Canvas(2000, 2000), scale=0.7, position=CENTER)
+    assert read_options({"preset": "shop", "scale": "70%"}).layout == smaller
+    assert read_options({"scale": "70%"}).layout.position == CENTER
+    assert read_options({"scale": "70%", "position": "original"}).layout.position is None
 
 
 @pytest.mark.parametrize("name", PRESETS)

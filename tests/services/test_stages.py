@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -10,13 +13,14 @@ from app.imaging import preprocess
 from app.imaging.backdrop import Picture
 from app.imaging.box import Box
 from app.imaging.drawing import Placement
+from app.imaging.encode import FileFacts
 from app.imaging.length import parse_length
 from app.imaging.matte import MatteControls
 from app.services import stages
 from app.services.bg_changer import open_background, probe_image
 from app.services.options import CutoutOptions, ImageBehind, Roi
 from app.services.sizing import Decoding
-from tests.support import encoded, picture
+from tests.support import encoded, opened, picture
 
 ALL = Decoding(1, 1e9)
 
@@ -97,3 +101,16 @@ def test_an_image_that_cannot_be_used_is_refused_by_its_name(data: bytes) -> Non
         probe_image(ImageBehind(data))
         open_background(ImageBehind(data), ALL)
     assert refusal.value.code == "invalid_background_image"
+
+
+@pytest.mark.parametrize("side", [80, 33])
+def test_a_zip_put_together_shows_none_of_the_old_background_at_the_edge(side: int) -> None:
+    rgb = np.full((80, 80, 3), (0, 255, 0), np.uint8)
+    alpha = np.zeros((80, 80), np.uint8)
+    rgb[21:60, 20:59], alpha[21:60, 20:59] = (255, 0, 0), 255
+    options, placement = CutoutOptions(format="zip"), Placement(side, side, 0, 0, side, side)
+    data = stages.encode_pictures(stages.draw_pictures(rgb, alpha, placement, options, None), options, FileFacts())
+    with zipfile.ZipFile(io.BytesIO(data)) as members:
+        colors, matte = (np.asarray(opened(members.read(name)), np.float64) for name in members.namelist())
+    on_blue = colors * (matte / 255)[:, :, None] + np.array((0, 0, 255)) * (1 - matte / 255)[:, :, None]
+    assert on_blue[:, :, 1].max() < 40, "JPEG itself blurs a little"
