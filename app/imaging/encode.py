@@ -27,17 +27,17 @@ class OutputFormat:
     mimetype: str
     suffix: str
     has_alpha: bool
-    bytes_per_pixel: int
+    bytes_per_pixel: float
     longest_px: int
     quality: int | None = None
 
 
 FORMATS = {
-    "png": OutputFormat("png", "image/png", ".png", True, bytes_per_pixel=10, longest_px=1_000_000),
+    "png": OutputFormat("png", "image/png", ".png", True, bytes_per_pixel=10.5, longest_px=1_000_000),
     "jpeg": OutputFormat("jpeg", "image/jpeg", ".jpg", False, bytes_per_pixel=10, longest_px=65_500, quality=92),
-    "webp": OutputFormat("webp", "image/webp", ".webp", True, bytes_per_pixel=26, longest_px=16_383, quality=90),
+    "webp": OutputFormat("webp", "image/webp", ".webp", True, bytes_per_pixel=30, longest_px=16_383, quality=90),
     "avif": OutputFormat("avif", "image/avif", ".avif", True, bytes_per_pixel=34, longest_px=65_536, quality=80),
-    "zip": OutputFormat("zip", "application/zip", ".zip", True, bytes_per_pixel=10, longest_px=65_500, quality=92),
+    "zip": OutputFormat("zip", "application/zip", ".zip", True, bytes_per_pixel=10.5, longest_px=65_500, quality=92),
 }
 FORMAT_ALIASES = {"jpg": "jpeg"}
 LOSSLESS = 101  # a quality of WebP and PNG
