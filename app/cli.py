@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from app.config import SETTINGS, ConfigError, current
-from app.errors import AppError, ModelUnavailable
+from app.errors import AppError, BadRequest, ModelUnavailable
 from app.services.option_words import read_options
 from app.services.tiny_u2net_service import SUFFIX_FORMATS
 from app.services.tiny_u2net_service import tiny_u2net_service as service
@@ -50,6 +50,8 @@ def remove(
     try:
         image = background_image.read_bytes() if background_image else None
         options = read_options(fields, image_format=image_format, background_image=image)
+        if options.format != image_format:
+            raise BadRequest(f"The name {output_path.name} is not one of a {options.format}.")
     except AppError as fault:
         raise click.ClickException(fault.message) from None
     if not service.cut_out_file(input_path, output_path, options):

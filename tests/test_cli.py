@@ -84,3 +84,24 @@ def test_an_option_that_is_not_known_is_told_and_nothing_is_written(runner: CliR
     assert result.exit_code == 1
     assert "There is no field 'hue'" in result.output
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("out.zip", ["format=png"]),
+        ("out.zip", ["output=mask"]),
+        ("out.zip", ["shadow=true"]),
+        ("out.jpg", ["image_quality=lossless"]),
+        ("out.jpg", ["format=webp", "image_quality=lossless"]),
+    ],
+)
+def test_options_that_the_name_contradicts_are_told_and_nothing_is_written(
+    runner: CliRunner, tmp_path: Path, name: str, words: list[str]
+) -> None:
+    picture().save(tmp_path / "in.png")
+    options = [part for word in words for part in ("-o", word)]
+    result = runner.invoke(cli.tinycut, ["remove", str(tmp_path / "in.png"), str(tmp_path / name), *options])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert not (tmp_path / name).exists()

@@ -5,6 +5,7 @@ A gradient (gradient.py) is one too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +65,18 @@ class Picture:
             tiles: Pixels = self.pixels[(down % own_height)[:, None], across % own_width]
             return tiles
         return draw_plane(self.pixels, fitted(self.pixels.shape, height, width, self.fit), rows, outside=self.color)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Another backdrop, whose sRGB colours are made those of the photo's own profile."""
+
+    backdrop: Backdrop
+    convert: Callable[[Pixels], Pixels]
+
+    def rows(self, rows: slice, height: int, width: int) -> Pixels:
+        """Some rows of it, in the photo's colours."""
+        return self.convert(self.backdrop.rows(rows, height, width))
 
 
 def fitted(size: tuple[int, ...], height: int, width: int, fit: str) -> Placement:

@@ -61,9 +61,13 @@ _DECODER_FAULTS = (
 # How many times smaller a side a JPEG decoder can make a photo.
 SHRINKS = (1, 2, 4, 8)
 OWN_BYTES_PER_PIXEL = 4  # colours and alpha
+LOADED_BYTES_PER_PIXEL = 5  # Pillow's four, and what is converted at a time
+_HEIF_SAMPLES = {420: 1.5, 422: 2}  # colours' subsampling → samples of a pixel
 _STRIP_PX = 1 << 18  # Pillow makes its conversions anew for each strip
+# What stands for colours that the photo itself hides: they are nobody's to see, and the network likes a plain ground.
+_HIDDEN = 255
 _EXIF_ORIENTATION = 0x0112
-_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_TILE_WIDTH, _TILE_LENGTH, _BITS_PER_SAMPLE = 322, 323, 258
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _QUARTER_TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 # EXIF orientation → mirror left to right first?, then turn.
@@ -83,16 +87,16 @@ class Probe:
     """What the header of a photo says: format, stored width and height in pixels (before EXIF turns it), and what it
     takes, in bytes a pixel, to decode it (scripts/measure.py pixels).
 
-    `loaded_bytes_per_pixel` is what the decoder and Pillow hold beside our own copy; `coefficient_bytes_per_pixel` what
-    libjpeg keeps of all of a progressive photo until its last scan is read. Of what is `animated`, or has several
-    pages, the first is taken.
+    `loaded_bytes_per_pixel` is what Pillow holds beside our own copy; `codec_bytes_per_pixel` what a codec holds of the
+    whole photo before that: its own planes, or the coefficients of a progressive JPEG. Of what is `animated`, or has
+    several pages, the first is taken.
     """
 
     format: str
     width: int
     height: int
     loaded_bytes_per_pixel: int
-    coefficient_bytes_per_pixel: int = 0
+    codec_bytes_per_pixel: float = 0
     animated: bool = False
 
     @property
@@ -106,8 +110,8 @@ class Probe:
 
     def decoding_bytes(self, most_px: float, shrink: int = 1) -> float:
         """What decoding takes at its peak, where our own copy is reduced to `most_px` pixels."""
-        coefficient_bytes = self.coefficient_bytes_per_pixel * self.width * self.height
-        return self.loaded_bytes(shrink) + max(coefficient_bytes, OWN_BYTES_PER_PIXEL * most_px)
+        codec_bytes = self.codec_bytes_per_pixel * self.width * self.height
+        return self.loaded_bytes(shrink) + max(codec_bytes, OWN_BYTES_PER_PIXEL * most_px)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def probe(data: bytes) -> Probe:
             if image.format == "TIFF" and _tile_px(image) > 4 * max(width * height, 1 << 20):
                 raise UnreadableImage("The TIFF is damaged: its tiles are far larger than its picture.")
             found = "JPEG" if image.format == "MPO" else str(image.format)
-            loaded_bytes, coefficient_bytes = _loaded_bytes_per_pixel(image), _coefficient_bytes_per_pixel(image)
+            codec_bytes = _codec_bytes_per_pixel(image)
             # An MPO's further pictures are a phone's own: a depth map, a small copy.
             animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except _DECODER_FAULTS as fault:
@@ -148,7 +152,7 @@ def probe(data: bytes) -> Probe:
         raise UnsupportedFormat(f"This is not a photo we can read. Please send {ACCEPTED_NAMES}.") from fault
     if width < 1 or height < 1:
         raise UnreadableImage("The image has no pixels: its width or height is 0.")
-    return Probe(found, width, height, loaded_bytes, coefficient_bytes, animated)
+    return Probe(found, width, height, LOADED_BYTES_PER_PIXEL, codec_bytes, animated)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -168,16 +172,22 @@ def _tile_px(image: Image.Image) -> int:
     return int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
 
 
-def _loaded_bytes_per_pixel(image: Image.Image) -> int:
-    if image.format == "WEBP" or (image.format == "AVIF" and image.mode == "RGBA"):
-        return 14  # decoded whole by its library first
-    if image.format in ("AVIF", "TIFF"):
-        return 11  # of ten or sixteen bits, or with alpha
-    return 5
-
-
-def _coefficient_bytes_per_pixel(image: Image.Image) -> int:
-    return 2 * len(image.getbands()) if image.info.get("progressive") else 0
+def _codec_bytes_per_pixel(image: Image.Image) -> float:
+    """What a codec holds of a whole photo at once, by its header; 0 for those that work row by row."""
+    has_alpha = "A" in image.mode
+    if image.info.get("progressive"):  # libjpeg keeps every coefficient, of two bytes, until the last scan is read
+        return 2 * len(image.getbands())
+    if image.format == "WEBP":
+        return 13  # two canvases and a copy
+    if image.format == "AVIF":
+        return 13 if has_alpha else 10  # of up to twelve bits
+    if image.format == "HEIF":
+        samples = _HEIF_SAMPLES.get(image.info.get("chroma", 444), 3) + has_alpha
+        return 2 * samples * (2 if image.info.get("bit_depth", 8) > 8 else 1)
+    if image.format == "TIFF":  # at worst a strip that is the whole photo
+        bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
+        return max(10, 4 + sum(bits if isinstance(bits, tuple) else (bits,)) / 8)
+    return 0
 
 
 def decode(data: bytes, *, keep_profile: bool = False, shrink: int = 1, most_px: float = math.inf) -> Photo:
@@ -223,7 +233,8 @@ def _decode_stored(data: bytes, keep_profile: bool, shrink: int, most_px: float)
 
 def _loaded(header: Image.Image, data: bytes) -> Image.Image:
     if header.format == "AVIF":
-        return avif.load(header, data, bytes_per_pixel=_loaded_bytes_per_pixel(header) + OWN_BYTES_PER_PIXEL)
+        bytes_per_pixel = math.ceil(LOADED_BYTES_PER_PIXEL + _codec_bytes_per_pixel(header))
+        return avif.load(header, data, bytes_per_pixel=bytes_per_pixel)
     header.load()
     return header
 
@@ -262,6 +273,7 @@ def _pixels(
         rgb[rows] = pixels[:, :, :3]
         if alpha is not None:
             alpha[rows] = pixels[:, :, 3]
+            rgb[rows][alpha[rows] == 0] = _HIDDEN
     return rgb, alpha
 
 

@@ -13,7 +13,7 @@ from app.imaging.color import RGB, parse_color
 
 MOST_STOPS = 16
 _LONGEST = 1000  # characters: the patterns below take a time that grows with the square of a text
-_GRADIENT = re.compile(r"(linear|radial)-gradient\((.*)\)", re.DOTALL)
+_GRADIENT = re.compile(r"(linear|radial)-gradient\((.*)\)")
 _SIDES = {"top": 0.0, "right": 90.0, "bottom": 180.0, "left": 270.0}
 _ANGLE = re.compile(r"([+-]?\d{1,4}(?:\.\d{1,3})?)deg")
 _STOP = re.compile(r"(.*?)(?: +(\d{1,3}(?:\.\d{1,3})?)%)?")
@@ -60,7 +60,8 @@ def parse_gradient(text: str) -> Gradient:
     Raises:
         ValueError: it is none, or has a part that is not known here.
     """
-    found = _GRADIENT.fullmatch(text.strip().lower()) if len(text) <= _LONGEST else None
+    # Any white space is as good as another.
+    found = _GRADIENT.fullmatch(" ".join(text.lower().split())) if len(text) <= _LONGEST else None
     if not found:
         raise ValueError(f"{text[:50]!r} is no gradient")
     parts = [part.strip() for part in _COMMA.split(found[2])]
@@ -90,7 +91,7 @@ def _stops(parts: list[str]) -> tuple[tuple[float, RGB], ...]:
     places: list[float | None] = []
     for part in parts:
         found = _STOP.fullmatch(part)
-        assert found is not None  # noqa: S101  # it matches everything
+        assert found is not None  # noqa: S101  # it matches any one line
         colors.append(parse_color(found[1]))
         places.append(None if found[2] is None else float(found[2]) / 100)
     return tuple(zip(_filled(places), colors, strict=True))

@@ -27,11 +27,13 @@ MOST_MARGIN_PX = 500
 
 @dataclass(frozen=True)
 class Canvas:
-    """The result's size: `width` and `height` in pixels, or, where it is only a shape, their ratio as small numbers."""
+    """The result's size: `width` and `height` in pixels, or, where it is only a shape, their ratio as small numbers;
+    `dpi` is the resolution that the file tells (None: the photo's)."""
 
     width: int
     height: int
     is_shape: bool = False
+    dpi: float | None = None
 
 
 @dataclass(frozen=True)

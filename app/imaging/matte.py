@@ -6,6 +6,7 @@ the photo's own (`finish`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ MOST_FEATHER_PX = 30
 _FAINT, _HALF = 0.04, 0.5
 # As far as a hole may be soft.
 _RIM_PX = 16
+_STEP_PX = 32.0
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,18 @@ class MatteControls:
     feather_px: float = 0
 
 
-def reshape(saliency: Plane, controls: MatteControls, height: int, width: int) -> Plane:
-    """Apply the controls of shape to a map float32 [h, w] in 0..1 of a photo of this size; it is left as it is.
+def reshape(saliency: Plane, controls: MatteControls, height: int, width: int, *, photo_px: int | None = None) -> Plane:
+    """Apply the controls of shape to a map float32 [h, w] in 0..1 of a part of this size of a photo whose longer side
+    has `photo_px` (None: it is the whole); it is left as it is.
 
-    The result is float32 in 0..1, at the scale of SCALE_PX where anything was to be done.
+    The result is float32 in 0..1, SCALE_PX long where anything was to be done.
     """
     if not (controls.dilation_px or controls.keep_largest or controls.fill_holes):
         return saliency
-    scale = SCALE_PX / max(height, width)
+    longer = max(height, width)
+    photo_px = photo_px or longer
+    # As a photo of SCALE_PX has it, but for a small part of one: as fine as the map, at least.
+    scale = max(SCALE_PX / photo_px, min(SCALE_PX, max(saliency.shape)) / longer)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     shape = cv2.resize(saliency, size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
     if controls.keep_largest:
@@ -52,17 +58,27 @@ def reshape(saliency: Plane, controls: MatteControls, height: int, width: int) -
     if controls.fill_holes:
         shape = _without_holes(shape)
     if controls.dilation_px:
-        grow = cv2.dilate if controls.dilation_px > 0 else cv2.erode
-        # A map of a photo that the subject fills must not be eaten from the photo's own borders.
-        shape = grow(shape, _disc(abs(controls.dilation_px)), borderType=cv2.BORDER_REPLICATE)
+        shape = _dilated(shape, controls.dilation_px * scale * photo_px / SCALE_PX)
     return shape.astype(np.float32, copy=False)
 
 
-def finish(alpha: NDArray[np.uint8], controls: MatteControls) -> NDArray[np.uint8]:
-    """Apply threshold and feather to alpha uint8 [H, W]; in place, or a new one."""
+def _dilated(shape: Plane, radius_px: float) -> Plane:
+    """Grow what is light by a disc, or shrink it where the radius is below 0."""
+    radius_px = float(np.clip(radius_px, -max(shape.shape), max(shape.shape)))
+    grow = cv2.dilate if radius_px > 0 else cv2.erode
+    # Several discs make a huge one, in less time.
+    steps = math.ceil(abs(radius_px) / _STEP_PX)
+    # What fills a photo must not be eaten from the photo's own borders.
+    disc = _disc(abs(radius_px) / steps)
+    return grow(shape, disc, iterations=steps, borderType=cv2.BORDER_REPLICATE).astype(np.float32, copy=False)
+
+
+def finish(alpha: NDArray[np.uint8], controls: MatteControls, *, photo_px: int | None = None) -> NDArray[np.uint8]:
+    """Apply threshold and feather to alpha uint8 [H, W] of a part of a photo whose longer side has `photo_px` (None: it
+    is the whole); in place, or a new one."""
     if controls.threshold:
         cv2.threshold(alpha, controls.threshold - 1, 255, cv2.THRESH_BINARY, dst=alpha)
-    radius = round(controls.feather_px * max(alpha.shape) / SCALE_PX)
+    radius = round(controls.feather_px * (photo_px or max(alpha.shape)) / SCALE_PX)
     if not radius:
         return alpha
     return cv2.stackBlur(alpha, (2 * radius + 1, 2 * radius + 1)).astype(np.uint8, copy=False)

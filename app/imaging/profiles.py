@@ -6,8 +6,10 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+Pixels = NDArray[np.uint8]
 Conversion = Callable[[Image.Image], Image.Image]
 
 # The kind of colours that a profile is of → Pillow's mode for them.
@@ -47,6 +49,30 @@ def to_srgb(profile: bytes, mode: str) -> Conversion | None:
         picture = picture if picture.mode == own_mode else picture.convert(own_mode)
         converted: Image.Image = transform.apply(picture)
         return converted
+
+    return convert
+
+
+def from_srgb(profile: bytes) -> Callable[[Pixels], Pixels]:
+    """Make the conversion of sRGB colours, uint8 [..., 3], to those of an ICC profile of RGB, which is whole.
+
+    Colours stay what they are where the profile is a scanner's, which only tells the other way.
+    """
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"),
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            "RGB",
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except _FAULTS:
+        return lambda colors: colors
+
+    def convert(colors: Pixels) -> Pixels:
+        picture = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
+        return np.asarray(transform.apply(picture)).reshape(colors.shape)
 
     return convert
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import AppError, BadRequest
-from app.imaging import backdrop, composite, decode, preprocess, refine
-from app.imaging.backdrop import Backdrop, Picture, Plain
+from app.imaging import backdrop, composite, decode, preprocess, profiles, refine
+from app.imaging.backdrop import Backdrop, Converted, Picture, Plain
 from app.imaging.drawing import Placement, draw
 from app.imaging.shadow import Shadow, cast
 from app.imaging.strips import strips
@@ -30,11 +31,20 @@ def put_on_background(
     background: Backdrop | BlurredPhoto | None = None,
     shadow: Shadow | None = None,
     keep_alpha: bool = True,
+    icc_profile: bytes | None = None,
 ) -> Pixels:
     """Compose the result picture from colours uint8 [H, W, 3] and alpha uint8 [H, W], placed on a canvas.
 
-    On a background: RGB [h, w, 3]. Without one: RGBA [h, w, 4] where the format keeps alpha, else RGB on white.
+    On a background: RGB [h, w, 3]. Without one: RGBA [h, w, 4] where the format keeps alpha, else RGB on white. Where
+    the photo keeps its own colours, those of an ICC profile, what is painted behind it becomes one of them.
     """
+    if icc_profile:
+        to_profile = profiles.from_srgb(icc_profile)
+        if shadow is not None:
+            red, green, blue = map(int, to_profile(np.array(shadow.color, np.uint8)))
+            shadow = replace(shadow, color=(red, green, blue))
+        if background is not None and not isinstance(background, BlurredPhoto):
+            background = Converted(background, to_profile)
     if isinstance(background, BlurredPhoto):
         guide = preprocess.reduce_to(rgb, refine.GUIDE_PX)
         background = backdrop.blurred(guide, preprocess.resize(alpha, *guide.shape[:2]), background.radius_px)

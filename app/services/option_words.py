@@ -31,6 +31,7 @@ OPTION_FIELDS = (
     *("model", "resize", "quality", "on_unknown", "color_profile"),
 )
 TRANSPARENT = "transparent"
+LOSSLESS_FORMATS = ("png", "webp")
 LONGEST_SIDE_PX = 10_000
 BLUR_PX = (4, 100)
 MOST_SHADOW_PX = 200
@@ -77,7 +78,7 @@ def read_options(
         on_unknown=given.one_of("on_unknown", ON_UNKNOWN, ON_UNKNOWN[0]),
         color_profile=given.one_of("color_profile", COLOR_PROFILES, COLOR_PROFILES[0]),
     )
-    _check_agreement(options)
+    check_agreement(options)
     return options
 
 
@@ -140,7 +141,7 @@ class _Given:
 
 def _quality_for(file_format: str) -> Callable[[str], int | None]:
     def parse(text: str) -> int | None:
-        if text.lower() == "lossless" and file_format in ("png", "webp"):
+        if text.lower() == "lossless" and file_format in LOSSLESS_FORMATS:
             return LOSSLESS
         if text.isascii() and text.isdigit() and 1 <= int(text) <= 100:
             return int(text)
@@ -211,13 +212,16 @@ def _layout(given: _Given) -> Layout:
     return layout
 
 
-def _check_agreement(options: CutoutOptions) -> None:
+def check_agreement(options: CutoutOptions) -> None:
+    """Raise BadRequest where options contradict each other."""
     behind = options.background is not None or options.shadow is not None
     if options.output == "mask" and (behind or options.format == "zip"):
         raise BadRequest(
             "A mask is one grey picture: it has no background, no shadow, and is not sent as a ZIP.",
             code="conflicting_options",
         )
+    if options.image_quality == LOSSLESS and options.format not in LOSSLESS_FORMATS:
+        raise BadRequest(f"A {options.format} is never lossless.", code="invalid_image_quality")
     if options.format == "zip" and behind:
         raise BadRequest(
             "A ZIP holds the subject's colours and its alpha: it has no background and no shadow.",

@@ -17,10 +17,6 @@ class Preset:
     layout: Layout
 
 
-def _canvas(width: int, height: int) -> Layout:
-    return Layout(canvas=Canvas(width, height))
-
-
 def _shape(width: int, height: int) -> Layout:
     return Layout(canvas=Canvas(width, height, is_shape=True))
 
@@ -41,7 +37,11 @@ PRESETS = {
             "A shop's main picture: 2000×2000, the product on 85 % of it",
             Layout(canvas=Canvas(2000, 2000), scale=0.85, position=CENTER),
         ),
-        Preset("passport", "A passport photo, 2×2 inches at 300 dpi: 600×600", _canvas(600, 600)),
+        Preset(
+            "passport",
+            "A passport photo, 2×2 inches at 300 dpi: 600×600",
+            Layout(canvas=Canvas(600, 600, dpi=300)),
+        ),
         Preset(
             "avatar",
             "A round or square avatar: 400×400, close around the subject",

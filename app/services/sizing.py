@@ -164,10 +164,16 @@ def _decodable_px(probe: Probe, shrink: int, room_bytes: float) -> float:
 
 
 def _too_large(probe: Probe, output_name: str, room_bytes: float, most_megapixels: float) -> UnreadableImage:
-    most = min(most_megapixels, room_bytes / max(probe.decoding_bytes(0) / (probe.width * probe.height), 1) / 1e6)
+    own_px = probe.width * probe.height
+    # Of a photo like this one, reduced as far as it may be.
+    least_bytes = min(
+        probe.decoding_bytes(own_px * LEAST_SHARE, shrink) for shrink in SHRINKS if shrink == 1 or probe.can_shrink
+    )
+    most = min(most_megapixels, room_bytes * own_px / least_bytes / 1e6)
+    advice = "Please send a smaller one." if probe.can_shrink else "Please send a smaller one, or a JPEG."
     return UnreadableImage(
-        f"The photo has {probe.width} × {probe.height} pixels, {probe.width * probe.height / 1e6:.1f} megapixels; "
-        f"from {probe.format} to {output_name.upper()} this server works on up to {most:.3g}. "
-        "Please send a smaller one.",
+        f"The photo has {probe.width} × {probe.height} pixels, {own_px / 1e6:.1f} megapixels; from "
+        f"{probe.format.replace('HEIF', 'HEIC')} to {output_name.upper()} this server works on up to "
+        f"{math.floor(10 * most) / 10:g}. {advice}",
         code="too_many_pixels",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,10 +51,11 @@ def make_matte(
     edges become the subject's own, in place."""
     part = rgb[region.slices]
     guide = preprocess.reduce_to(reduced, refine.GUIDE_PX)
-    shape = matte.reshape(saliency, controls, *part.shape[:2])
+    photo_px = max(rgb.shape[:2])
+    shape = matte.reshape(saliency, controls, *part.shape[:2], photo_px=photo_px)
     alpha = refine.lift_alpha(shape, part, guide)
     foreground.restore_colors(part, alpha, guide)
-    alpha = matte.finish(alpha, controls)
+    alpha = matte.finish(alpha, controls, photo_px=photo_px)
     if controls.feather_px:  # it shows some of what was behind
         foreground.restore_colors(part, alpha, guide)
     if part.shape == rgb.shape:
@@ -67,15 +69,20 @@ def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to:
     """Where the subject of this alpha goes.
 
     Raises:
-        UnknownForeground: nothing is left of it, and it matters where it is.
+        UnknownForeground: nothing is left of it.
         BadRequest: the file format does not take so long a picture.
     """
     height, width = alpha.shape
-    if not options.layout.moves:
+    moves = options.layout.moves
+    subject = subject_of(alpha) if moves else None
+    is_lost = subject is None if moves else not cv2.hasNonZero(alpha)
+    if is_lost and options.on_unknown == "error":
+        raise UnknownForeground(
+            "Nothing is left of the subject: it is see-through in the photo, or outside of the roi, or was eaten by "
+            "mask_dilation or threshold."
+        )
+    if not moves:
         return Placement.identity(height, width)
-    subject = subject_of(alpha)
-    if subject is None and options.on_unknown == "error":
-        raise UnknownForeground("Nothing is left of the subject that could be cropped or placed.")
     placement = place(options.layout, height, width, subject, most_px=plan.canvas_px, reduced_to=reduced_to)
     check_longest(max(placement.canvas_width, placement.canvas_height), options.format)
     return placement
@@ -87,6 +94,7 @@ def draw_pictures(
     placement: Placement,
     options: CutoutOptions,
     background: Backdrop | BlurredPhoto | None,
+    icc_profile: bytes | None = None,
 ) -> list[Pixels]:
     """What is put into the file: the picture; the matte; or colours and matte, for a ZIP."""
     if options.output == "mask":
@@ -96,7 +104,13 @@ def draw_pictures(
     keep_alpha = encode.FORMATS[options.format].has_alpha
     return [
         bg_changer.put_on_background(
-            rgb, alpha, placement, background=background, shadow=options.shadow, keep_alpha=keep_alpha
+            rgb,
+            alpha,
+            placement,
+            background=background,
+            shadow=options.shadow,
+            keep_alpha=keep_alpha,
+            icc_profile=icc_profile,
         )
     ]
 

@@ -29,6 +29,7 @@ from app.metrics import StageTimings
 from app.services import bg_changer, memory, opencv_fallback, sizing, stages
 from app.services.admission import Admission, Deadline, MemoryBudget
 from app.services.model_manager import ModelManager, model_manager
+from app.services.option_words import check_agreement
 from app.services.options import CutoutOptions, ImageBehind
 from app.services.quality import TIERS
 from app.services.sizing import Plan
@@ -181,10 +182,14 @@ class TinyU2NetService:
                 )
             alpha = refine.multiply_alpha(alpha, photo.alpha)
             placement = stages.place_subject(options, alpha, plan, reduced_to)
-        facts = encode.FileFacts(photo.icc_profile, photo.dpi)
+        canvas = options.layout.canvas
+        dpi = (canvas.dpi, canvas.dpi) if canvas and canvas.dpi else photo.dpi
+        facts = encode.FileFacts(photo.icc_profile, dpi)
         deadline.check()
         with timings.span("composite"):
-            pictures = stages.draw_pictures(photo.rgb, alpha, placement, options, background)
+            pictures = stages.draw_pictures(
+                photo.rgb, alpha, placement, options, background, icc_profile=photo.icc_profile
+            )
         del photo, alpha, background  # before the encoder takes its share
         deadline.check()
         with timings.span("encode"):
@@ -282,7 +287,9 @@ class TinyU2NetService:
             format_name = SUFFIX_FORMATS.get(target.suffix.lower())
             if format_name is None:
                 raise BadRequest(f"the name must end in {', '.join(SUFFIX_FORMATS)}")
-            cutout = self.cut_out(Path(input_path).read_bytes(), replace(options, format=format_name))
+            options = replace(options, format=format_name)
+            check_agreement(options)
+            cutout = self.cut_out(Path(input_path).read_bytes(), options)
             write_whole(target, cutout.image)
         except (AppError, OSError) as fault:
             log.error("%s was not written: %s", output_path, fault)

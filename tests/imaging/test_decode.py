@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 
@@ -465,3 +466,31 @@ def test_a_photo_with_a_profile_is_converted_and_then_reduced(mode: str) -> None
     untouched = decode.decode(data, most_px=20_000, keep_profile=True)
     assert untouched.icc_profile == bytes(profile)
     assert np.abs(untouched.rgb[:, :, ::-1].astype(int) - photo.rgb).mean() < 8
+
+
+def test_colours_that_a_photo_hides_are_white() -> None:
+    image = picture(40, 30, "RGBA")
+    image.paste((0, 255, 0, 0), (0, 0, 10, 30))
+    for most_px in (math.inf, 300):
+        photo = decode.decode(encoded(image), most_px=most_px)
+        assert photo.alpha is not None
+        assert (photo.rgb[photo.alpha == 0] == 255).all()
+        assert (photo.alpha == 0).any()
+
+
+@pytest.mark.parametrize(("mode", "chroma", "least"), [("RGB", 420, 8), ("RGB", 444, 10), ("RGBA", 420, 10)])
+def test_a_heic_is_known_to_take_what_its_planes_take(mode: str, chroma: int, least: float) -> None:
+    probe = decode.probe(encoded(picture(64, 64, mode), "HEIF", chroma=chroma))
+    assert probe.decoding_bytes(0) / 64**2 >= least
+
+
+def test_a_heic_of_ten_bits_takes_more() -> None:
+    deep = pillow_heif.from_bytes("RGBA;16", (64, 64), bytes(64 * 64 * 8))
+    buffer = io.BytesIO()
+    deep.save(buffer, chroma=444)
+    assert decode.probe(buffer.getvalue()).decoding_bytes(0) / 64**2 >= 20
+
+
+def test_a_tiff_of_sixteen_bits_and_alpha_takes_more() -> None:
+    deep = cv2.imencode(".tiff", np.zeros((64, 64, 4), np.uint16))[1].tobytes()
+    assert decode.probe(deep).decoding_bytes(0) / 64**2 >= 5 + 12

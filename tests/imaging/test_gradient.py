@@ -176,3 +176,9 @@ def test_anything_else_is_no_gradient(text: str) -> None:
 def test_a_text_longer_than_any_gradient_is_refused_unread(filling: str) -> None:
     with pytest.raises(ValueError, match="is no gradient"):
         parse_gradient(f"linear-gradient(red, a{filling * 500_000}x)")  # took hours
+
+
+def test_any_white_space_is_as_good_as_a_blank() -> None:
+    plain = parse_gradient("linear-gradient(red 50%, blue)")
+    assert parse_gradient("linear-gradient(red\n50%,\r\n\tblue)") == plain
+    assert parse_gradient("linear-gradient(\n  red\t50%,\n  blue\n)") == plain

@@ -7,9 +7,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 from PIL import Image, ImageCms
 
-from app.imaging import decode, encode
+from app.imaging import decode, encode, profiles
 from tests.support import encoded, picture
 
 
@@ -134,3 +135,30 @@ def test_16_bit_grey_with_a_profile_of_rgb_keeps_its_greys() -> None:
     slope = Image.fromarray(np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64))
     photo = decode.decode(encoded(slope, "PNG", icc_profile=adobe_like()))
     assert np.array_equal(photo.rgb[:, :, 0], np.asarray(slope) >> 8)
+
+
+def test_what_is_painted_behind_a_photo_that_keeps_its_colours_looks_as_asked_for() -> None:
+    to_profile = profiles.from_srgb(adobe_like())
+    orange = np.array((255, 136, 0), np.uint8)
+    kept = to_profile(orange)
+    assert np.abs(kept.astype(int) - orange).max() > 5, "other numbers"
+    shown = by_littlecms(Image.fromarray(kept.reshape(1, 1, 3)), adobe_like())
+    assert np.abs(shown.reshape(3).astype(int) - orange).max() <= 2, "for the same colour"
+
+
+def test_a_profile_as_long_as_several_markers_of_a_jpeg_is_carried() -> None:
+    long_profile = adobe_like() + b"\0" * 500_000
+    data = encode.encode(np.asarray(picture()).copy(), "jpeg", facts=encode.FileFacts(long_profile))
+    with Image.open(io.BytesIO(data)) as written:
+        assert written.info["icc_profile"] == long_profile
+
+
+def test_a_colour_behind_a_kept_photo_is_that_colour_by_its_profile(client: FlaskClient) -> None:
+    data = encoded(picture(), "PNG", icc_profile=adobe_like())
+    words = {"color_profile": "keep", "background_color": "#ff8800", "shadow": "true", "shadow_offset": "200 200"}
+    answer = client.post("/api/remove-background", data=data, query_string=words, headers={"Accept": "image/*"})
+    with Image.open(io.BytesIO(answer.data)) as image:
+        profile = image.info["icc_profile"]
+        corner = by_littlecms(image.convert("RGB"), profile)[0, 0]
+    assert profile == adobe_like()
+    assert np.abs(corner.astype(int) - (255, 136, 0)).max() <= 2

@@ -281,3 +281,26 @@ def test_private_exif_is_never_passed_on_and_the_resolution_is(client: FlaskClie
             assert b"secret" not in answer.data
             if image_format != "webp":
                 assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_a_photo_that_is_all_see_through_has_no_subject(client: FlaskClient) -> None:
+    image = Image.new("RGBA", (60, 60), (200, 10, 10, 0))
+    answer = post(client, encoded(image))
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (422, "unknown_foreground")
+
+
+def test_a_blurred_photo_behind_shows_no_colour_that_the_photo_hides(client: FlaskClient) -> None:
+    image = picture(80, 60, "RGBA")
+    image.paste((0, 255, 0, 0), (0, 0, 20, 60))
+    pixels = picture_in(post(client, encoded(image), background_blur="20")).astype(int)
+    assert (pixels[:, :20, 1] - pixels[:, :20, 0]).max() < 140, "the hidden green is nowhere"
+
+
+def test_a_passport_photo_tells_its_300_dpi(client: FlaskClient) -> None:
+    image = opened(post(client, accept="image/jpeg", preset="passport").data)
+    assert (image.size, image.info["dpi"]) == ((600, 600), (300, 300))
+
+
+def test_gradients_with_line_breaks_are_css_too(client: FlaskClient) -> None:
+    pixels = picture_in(post(client, background_gradient="linear-gradient(red\n50%,\n blue)"))
+    assert pixels[0, 0].tolist() == [255, 0, 0]

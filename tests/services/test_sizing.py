@@ -99,8 +99,7 @@ def check_stages(made: Plan, probe: Probe, options: CutoutOptions, image: Probe 
         assert image.loaded_bytes(made.image.shrink) + behind <= room_bytes
     stages = {
         "decoding": probe.loaded_bytes(made.photo.shrink) + 4 * photo_px,
-        "scans of a progressive photo": probe.loaded_bytes(made.photo.shrink)
-        + probe.coefficient_bytes_per_pixel * own_px,
+        "scans of a progressive photo": probe.loaded_bytes(made.photo.shrink) + probe.codec_bytes_per_pixel * own_px,
         "edges": 6 * photo_px,
         "composing": 4 * photo_px + 4 * made.canvas_px,
         "encoding": encode.FORMATS[options.format].bytes_per_pixel * made.canvas_px,

@@ -114,3 +114,17 @@ def test_a_zip_put_together_shows_none_of_the_old_background_at_the_edge(side: i
         colors, matte = (np.asarray(opened(members.read(name)), np.float64) for name in members.namelist())
     on_blue = colors * (matte / 255)[:, :, None] + np.array((0, 0, 255)) * (1 - matte / 255)[:, :, None]
     assert on_blue[:, :, 1].max() < 40, "JPEG itself blurs a little"
+
+
+def test_a_length_of_the_matte_is_the_photos_whatever_the_region() -> None:
+    rgb = np.full((1000, 1000, 3), 128, np.uint8)
+    rows, columns = np.ogrid[:1000, :1000]
+    disc = (np.hypot(rows - 500, columns - 500) < 200).astype(np.float32)
+    widths = []
+    for region in (Box(0, 0, 1000, 1000), Box(200, 150, 800, 850)):
+        part = np.ascontiguousarray(disc[region.slices])
+        reduced = np.ascontiguousarray(rgb[region.slices])
+        alpha = stages.make_matte(rgb.copy(), part, region, reduced, MatteControls(dilation_px=20))
+        widths.append(int((alpha[500] > 127).sum()))
+    assert widths[0] == pytest.approx(400 + 2 * 20, abs=5)
+    assert widths[1] == pytest.approx(widths[0], abs=3)
