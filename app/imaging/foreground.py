@@ -41,19 +41,20 @@ def restore_colors(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], guide: NDAr
         share = bytes_to_unit(alpha[part])
         found = []
         for subject, behind, color in zip(subjects, behinds, cv2.split(rgb[part]), strict=True):
-            rest = subject - behind
-            rest *= -share
+            # subject + share · (color − share · subject − (1 − share) · behind), with few copies
+            rest = behind - subject
+            rest *= share
             rest -= behind
-            rest += bytes_to_unit(color)
+            rest += color
             rest *= share
             rest += subject
-            found.append(cv2.convertScaleAbs(np.maximum(rest, 0, out=rest), alpha=255))
+            found.append(cv2.addWeighted(rest, 1, rest, 0, 0, dtype=cv2.CV_8U))  # rounded, and within 0..255
         cv2.copyTo(cv2.merge(found), soft, rgb[part])
 
 
 def _mean_colors(colors: Plane, share: Plane) -> tuple[Plane, Plane]:
-    """Mean colours of the subject and of what is behind it, around each pixel: each float32 [h, w, 4] in 0..1,
-    of which the last channel means nothing."""
+    """Mean colours of the subject and of what is behind it, around each pixel, by colours in 0..1: each float32
+    [h, w, 4] in 0..255, of which the last channel means nothing."""
     longer = max(colors.shape[:2])
     far, near = (max(1, round(part * longer)) for part in (FAR_SHARE, NEAR_SHARE))
     subject = _weighted_mean(colors, share, far)
@@ -61,7 +62,7 @@ def _mean_colors(colors: Plane, share: Plane) -> tuple[Plane, Plane]:
     subject = (subject + share * (colors - share * subject - (1 - share) * behind)).clip(0, 1)
     subject, behind = _weighted_mean(subject, share, near), _weighted_mean(behind, 1 - share, near)
     # OpenCV enlarges four channels twice as fast as three.
-    return np.dstack([subject, share]), np.dstack([behind, share])
+    return np.dstack([subject, share]) * np.float32(255), np.dstack([behind, share]) * np.float32(255)
 
 
 def _weighted_mean(colors: Plane, weight: Plane, radius: int) -> Plane:

@@ -14,7 +14,7 @@ from app.imaging.strips import strips
 Plane = NDArray[np.float32]
 
 # Guided filter: found on matting-dev, sod-dev, davis-dev and matting-lemur (docs/quality.md).
-GUIDE_PX = 512  # the longer side of the copy on which its coefficients are worked out
+GUIDE_PX = 384  # the longer side of the copy on which its coefficients are worked out
 RADIUS_SHARE = 8 / 1024  # of the longer side: about two pixels of the network's map
 SMOOTHNESS = 1e-4  # variance of colours in 0..1 below which a window counts as flat
 # The map is soft over some pixels even at hard edges; made steeper it errs less, and the guide brings softness back.
