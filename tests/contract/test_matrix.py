@@ -182,3 +182,20 @@ def test_every_kind_of_photo_becomes_every_kind_of_file(client: FlaskClient, in_
         return
     behind = np.array((32, 64, 160) if "colour" in out_kind else (255, 255, 255))
     assert differ(colors, np.broadcast_to(behind, colors.shape), hidden) <= near
+
+
+@pytest.mark.parametrize("out_kind", list(OUTPUTS))
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF"])
+def test_where_a_photo_was_taken_and_by_whom_is_never_passed_on(
+    client: FlaskClient, file_format: str, out_kind: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "Jane Secret"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 29: "2026:11:21"})
+    data = encoded(PHOTO, file_format, exif=exif)
+    assert b"Jane Secret" in data
+    assert b"2026:11:21" in data or file_format == "TIFF", "into which Pillow writes no place"
+    answer = client.post(PATH, data=data, query_string=OUTPUTS[out_kind], headers={"Accept": "image/*"})
+    assert answer.status_code == 200
+    for private in (b"Jane Secret", b"2026:11:21", b"Exif\0\0", b"eXIf"):
+        assert private not in answer.data
