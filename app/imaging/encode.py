@@ -65,7 +65,7 @@ def encode(
 ) -> bytes:
     """Encode RGB uint8 [H, W, 3], RGBA [H, W, 4] or grey [H, W] in one of FORMATS but "zip"; JPEG takes no RGBA.
 
-    PNG takes a third of the time of Pillow's default for 1.02 times the bytes in the middle, seldom more than 1.1
+    PNG takes a fifth of the time of Pillow's default for 1.02 times the bytes in the middle, seldom more than 1.1
     (scripts/benchmark.py), since hidden pixels are zero. Only PNG and JPEG can tell the resolution.
 
     `quality` is 1..100, LOSSLESS, or None for the format's own; PNG loses nothing at any. `subsampling` is Pillow's, of
