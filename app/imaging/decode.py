@@ -63,6 +63,7 @@ SHRINKS = (1, 2, 4, 8)
 OWN_BYTES_PER_PIXEL = 4  # colours and alpha
 LOADED_BYTES_PER_PIXEL = 5  # Pillow's four, and what is converted at a time
 _HEIF_SAMPLES = {420: 1.5, 422: 2}  # colours' subsampling → samples of a pixel
+_RGB_MODES = ("RGB", "RGBA", "RGBX", "P", "PA")
 _STRIP_PX = 1 << 18  # Pillow makes its conversions anew for each strip
 # What stands for colours that the photo itself hides: they are nobody's to see, and the network likes a plain ground.
 _HIDDEN = 255
@@ -98,6 +99,11 @@ class Probe:
     loaded_bytes_per_pixel: int
     codec_bytes_per_pixel: float = 0
     animated: bool = False
+
+    @property
+    def px(self) -> int:
+        """Its pixels."""
+        return self.width * self.height
 
     @property
     def can_shrink(self) -> bool:
@@ -216,7 +222,7 @@ def _decode_stored(data: bytes, keep_profile: bool, shrink: int, most_px: float)
             header.draft(None, (max(1, header.width // shrink), max(1, header.height // shrink)))
         image = _loaded(header, data)
         profile = image.info.get("icc_profile")
-        kept = bool(keep_profile and profile and profiles.is_of_rgb(profile))
+        kept = bool(keep_profile and profile and image.mode in _RGB_MODES and profiles.is_of_rgb(profile))
         to_eight_bits = _to_eight_bits(image)
         to_srgb = profiles.to_srgb(profile, image.mode) if profile and not kept else None
         # Pillow would clip 16-bit grey, not scale it, on the way to RGBA: its one transparent grey is left out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import BadRequest, UnreadableImage
 from app.imaging import encode
@@ -19,6 +19,7 @@ MATTE_BYTES = 2
 LEAST_SHARE = 1 / 16
 # A phone's "50 megapixels" are 8160×6144.
 ROUNDING = 1.01
+SEARCH_STEPS = 50
 # A photo that is only needed small is decoded with this many times the pixels a side, and no smaller than the network
 # and the edges need it: what is resampled is never a decoder's coarse copy.
 SPARE = 2
@@ -66,12 +67,40 @@ def plan(
         UnreadableImage: it has more pixels, or cannot be made small enough.
         BadRequest: the canvas that was asked for, or the image, does not fit.
     """
+    limits = {"room_bytes": room_bytes, "full_megapixels": full_megapixels, "most_megapixels": most_megapixels}
+    made = _plan(probe, options, image, **limits)
+    if made is None:
+        # Of what is like this one, but smaller: the largest that would do.
+        shares = (step / SEARCH_STEPS for step in range(SEARCH_STEPS - 1, 0, -1))
+        most_px = next(
+            (share * probe.px for share in shares if _plan(_scaled(probe, share), options, image, **limits)), 0
+        )
+        raise _too_large(probe, options.format, most_px)
+    return made
+
+
+def _scaled(probe: Probe, share: float) -> Probe:
+    """A photo like this one with a share of its pixels."""
+    width, height = (max(1, int(side * math.sqrt(share))) for side in (probe.width, probe.height))
+    return replace(probe, width=width, height=height)
+
+
+def _plan(
+    probe: Probe,
+    options: CutoutOptions,
+    image: Probe | None,
+    *,
+    room_bytes: float,
+    full_megapixels: float,
+    most_megapixels: float,
+) -> Plan | None:
+    """`plan`, but None where the photo has too many pixels."""
     output = encode.FORMATS[options.format]
-    own_px = probe.width * probe.height
+    own_px = probe.px
     canvas_px = most_canvas_px(options.layout, probe.height, probe.width)
     exact = options.layout.is_exact
     image_decoding, image_bytes, image_peak_bytes = _plan_image(image, options, canvas_px, room_bytes)
-    full_room_bytes, room_bytes = room_bytes, room_bytes - image_bytes
+    room_bytes -= image_bytes
     result_px = min(full_megapixels * 1e6, room_bytes / output.bytes_per_pixel)
     if exact and canvas_px > result_px:
         raise BadRequest(
@@ -90,7 +119,7 @@ def plan(
     decoding = _decoding(probe, most_px, room_bytes, enough)
     wanted_px = own_px / enough**2
     if own_px > ROUNDING * max(most_megapixels, full_megapixels) * 1e6 or decoding.most_px < wanted_px * LEAST_SHARE:
-        raise _too_large(probe, output.name, full_room_bytes, most_megapixels)
+        return None
     photo_px = decoding.most_px
     if not exact:
         canvas_px = min(canvas_px, result_px, (room_bytes - PHOTO_BYTES * photo_px) / RESULT_BYTES)
@@ -163,17 +192,11 @@ def _decodable_px(probe: Probe, shrink: int, room_bytes: float) -> float:
     return (room_bytes - probe.loaded_bytes(shrink)) / PHOTO_BYTES
 
 
-def _too_large(probe: Probe, output_name: str, room_bytes: float, most_megapixels: float) -> UnreadableImage:
-    own_px = probe.width * probe.height
-    # Of a photo like this one, reduced as far as it may be.
-    least_bytes = min(
-        probe.decoding_bytes(own_px * LEAST_SHARE, shrink) for shrink in SHRINKS if shrink == 1 or probe.can_shrink
-    )
-    most = min(most_megapixels, room_bytes * own_px / least_bytes / 1e6)
+def _too_large(probe: Probe, output_name: str, most_px: float) -> UnreadableImage:
+    name = probe.format.replace("HEIF", "HEIC")
     advice = "Please send a smaller one." if probe.can_shrink else "Please send a smaller one, or a JPEG."
     return UnreadableImage(
-        f"The photo has {probe.width} × {probe.height} pixels, {own_px / 1e6:.1f} megapixels; from "
-        f"{probe.format.replace('HEIF', 'HEIC')} to {output_name.upper()} this server works on up to "
-        f"{math.floor(10 * most) / 10:g}. {advice}",
+        f"The photo has {probe.width} × {probe.height} pixels, {probe.px / 1e6:.1f} megapixels; from {name} to "
+        f"{output_name.upper()} this server works on up to {math.floor(most_px / 1e5) / 10:g}. {advice}",
         code="too_many_pixels",
     )

@@ -162,3 +162,9 @@ def test_a_colour_behind_a_kept_photo_is_that_colour_by_its_profile(client: Flas
         corner = by_littlecms(image.convert("RGB"), profile)[0, 0]
     assert profile == adobe_like()
     assert np.abs(corner.astype(int) - (255, 136, 0)).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_profile_of_rgb_is_not_kept_for_a_photo_of_another_kind(mode: str) -> None:
+    photo = decode.decode(encoded(picture(mode=mode), "JPEG", icc_profile=adobe_like()), keep_profile=True)
+    assert photo.icc_profile is None

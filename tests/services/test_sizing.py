@@ -289,3 +289,19 @@ def test_an_image_behind_that_cannot_be_decoded_is_refused_by_its_own_name() -> 
 
 def test_without_an_image_there_is_no_plan_for_one() -> None:
     assert plan(jpeg(1000, 800), CutoutOptions(), None, room_bytes=ROOM).image is None
+
+
+@pytest.mark.parametrize("file_format", ["png", "webp", "avif"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("room_mb", [20, 50, 100, 150, 200])
+def test_what_a_refusal_says_would_do_does(file_format: str, progressive: bool, room_mb: int) -> None:
+    options = CutoutOptions(format=file_format)
+    for width in (4000, 6000, 9000, 12_000):
+        try:
+            plan(jpeg(width, width * 2 // 3, progressive=progressive), options, None, room_bytes=room_mb * MB)
+        except UnreadableImage as refusal:
+            most = float(refusal.message.split("works on up to ")[1].split(" ")[0].rstrip("."))
+            assert most < width * width * 2 / 3 / 1e6
+            side = int((most * 1e6 * 1.5) ** 0.5)
+            if most:
+                plan(jpeg(side, side * 2 // 3, progressive=progressive), options, None, room_bytes=room_mb * MB)
