@@ -12,6 +12,8 @@ from PIL import Image
 
 from app import hosting
 from app.errors import ModelUnavailable
+from app.imaging.box import Box
+from app.imaging.drawing import Placement
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REQUIRE_MODEL = "TINYCUT_REQUIRE_MODEL"
@@ -69,6 +71,17 @@ def picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image
     pixels[:, :, 1] = 128
     pixels[height // 4 : height * 3 // 4 + 1, width // 4 : width * 3 // 4 + 1] = (220, 30, 20)
     return Image.fromarray(pixels).convert(mode)
+
+
+def drawn_box(placement: Placement, subject: Box, height: int, width: int) -> tuple[float, float, float, float]:
+    """Top, left, bottom, right on the canvas of the subject of a photo of this size."""
+    down, across = placement.height / height, placement.width / width
+    return (
+        placement.top + subject.top * down,
+        placement.left + subject.left * across,
+        placement.top + subject.bottom * down,
+        placement.left + subject.right * across,
+    )
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **how: object) -> bytes:

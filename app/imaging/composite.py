@@ -30,16 +30,17 @@ def compose(
     result = np.empty((height, width, 4 if backdrop is None else 3), np.uint8)
     for rows in strips(height, width):
         rgb, alpha = draw(rows)
-        shade = None if shadow is None else shadow.rows(rows, height, width)
-        if backdrop is None:
-            if shadow is not None and shade is not None:
+        behind = None if backdrop is None else backdrop.rows(rows, height, width)
+        if shadow is not None:
+            shade = shadow.rows(rows, height, width)
+            if behind is None:
                 rgb, alpha = _join(rgb, alpha, shadow.color, shade)
+            else:
+                behind = over(np.array(shadow.color, np.uint8), shade, behind)
+        if behind is None:
             _write_rgba(result[rows], rgb, alpha)
-            continue
-        behind = backdrop.rows(rows, height, width)
-        if shadow is not None and shade is not None:
-            behind = over(np.array(shadow.color, np.uint8), shade, behind)
-        result[rows] = over(rgb, alpha, behind)
+        else:
+            result[rows] = over(rgb, alpha, behind)
     return result
 
 

@@ -88,15 +88,13 @@ class Probe:
     """What the header of a photo says: format, stored width and height in pixels (before EXIF turns it), and what it
     takes, in bytes a pixel, to decode it (scripts/measure.py pixels).
 
-    `loaded_bytes_per_pixel` is what Pillow holds beside our own copy; `codec_bytes_per_pixel` what a codec holds of the
-    whole photo before that: its own planes, or the coefficients of a progressive JPEG. Of what is `animated`, or has
-    several pages, the first is taken.
+    `codec_bytes_per_pixel` is what a codec holds of the whole photo before Pillow has it: its own planes, or the
+    coefficients of a progressive JPEG. Of what is `animated`, or has several pages, the first is taken.
     """
 
     format: str
     width: int
     height: int
-    loaded_bytes_per_pixel: int
     codec_bytes_per_pixel: float = 0
     animated: bool = False
 
@@ -111,13 +109,12 @@ class Probe:
         return self.format == "JPEG"
 
     def loaded_bytes(self, shrink: int = 1) -> float:
-        """What is held of it besides our own copy, decoded one of SHRINKS smaller."""
-        return self.loaded_bytes_per_pixel * self.width * self.height / shrink**2
+        """What Pillow holds of it besides our own copy, decoded one of SHRINKS smaller."""
+        return LOADED_BYTES_PER_PIXEL * self.px / shrink**2
 
     def decoding_bytes(self, most_px: float, shrink: int = 1) -> float:
         """What decoding takes at its peak, where our own copy is reduced to `most_px` pixels."""
-        codec_bytes = self.codec_bytes_per_pixel * self.width * self.height
-        return self.loaded_bytes(shrink) + max(codec_bytes, OWN_BYTES_PER_PIXEL * most_px)
+        return self.loaded_bytes(shrink) + max(self.codec_bytes_per_pixel * self.px, OWN_BYTES_PER_PIXEL * most_px)
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,7 @@ def probe(data: bytes) -> Probe:
         raise UnsupportedFormat(f"This is not a photo we can read. Please send {ACCEPTED_NAMES}.") from fault
     if width < 1 or height < 1:
         raise UnreadableImage("The image has no pixels: its width or height is 0.")
-    return Probe(found, width, height, LOADED_BYTES_PER_PIXEL, codec_bytes, animated)
+    return Probe(found, width, height, codec_bytes, animated)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.imaging.color import RGB
 from app.imaging.resample import resized_part
-from app.imaging.strips import strips
+from app.imaging.strips import in_steps, strips
 
 Pixels = NDArray[np.uint8]
 
@@ -101,7 +101,9 @@ def _draw_on(
     columns = slice(left, right)
     first_row, first_column = placement.top - rows.start, left + placement.left
     new_size = (placement.width, placement.height)
-    for part in _parts(top, bottom, read_px=(width * height) / placement.height * (right - left) / placement.width):
+    # Few rows at a time where each is made from many pixels of the photo.
+    row_px = (width * height) / placement.height * (right - left) / placement.width
+    for part in in_steps(top, bottom, max(1, int(_READ_PX / row_px))):
         if (width, height) == new_size:
             pixels = read(part, columns)
         else:
@@ -112,10 +114,3 @@ def _draw_on(
         part_rows = slice(first_row + part.start, first_row + part.stop)
         drawn[part_rows, first_column : first_column + right - left] = pixels
     return drawn
-
-
-def _parts(top: int, bottom: int, *, read_px: float) -> Iterator[slice]:
-    """Few rows at a time where each is made from many pixels of the photo, `read_px`."""
-    count = max(1, int(_READ_PX / read_px))
-    for start in range(top, bottom, count):
-        yield slice(start, min(start + count, bottom))

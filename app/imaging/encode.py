@@ -75,9 +75,10 @@ def encode(
         return encode_png(pixels, icc_profile=facts.icc_profile, dpi=facts.dpi)
     quality = quality or FORMATS[format_name].quality or LOSSLESS
     options: dict[str, object] = {"quality": min(quality, 100)}
-    if format_name == "jpeg":
-        options |= {"dpi": facts.dpi} if facts.dpi else {}
-        options |= {} if subsampling is None else {"subsampling": subsampling}
+    if subsampling is not None:
+        options["subsampling"] = subsampling
+    if format_name == "jpeg" and facts.dpi:
+        options["dpi"] = facts.dpi
     elif format_name == "webp" and quality == LOSSLESS:
         options = {"lossless": True, "quality": 0, "method": _LOSSLESS_EFFORT}  # 0: no effort beyond the method's
     elif format_name == "webp":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,10 @@ class Gradient:
             length = abs(width * sine) + abs(height * cosine)
             place = (across * np.float32(sine) - down * np.float32(cosine)) / np.float32(length) + np.float32(0.5)
         shade = (place * (_SHADES - 1)).clip(0, _SHADES - 1).astype(np.int32)
-        painted: NDArray[np.uint8] = self._shades()[shade]
+        painted: NDArray[np.uint8] = self._shades[shade]
         return painted
 
+    @cached_property
     def _shades(self) -> NDArray[np.uint8]:
         places, colors = zip(*self.stops, strict=True)
         along = np.linspace(0, 1, _SHADES)

@@ -58,9 +58,14 @@ class Layout:
         return self != Layout(margin=self.margin)
 
     @property
+    def exact_canvas(self) -> Canvas | None:
+        """The result's size, where it is asked for in pixels."""
+        return None if self.canvas is None or self.canvas.is_shape else self.canvas
+
+    @property
     def is_exact(self) -> bool:
         """Whether the result's size is asked for in pixels."""
-        return self.canvas is not None and not self.canvas.is_shape
+        return self.exact_canvas is not None
 
 
 def subject_of(alpha: Pixels) -> Box | None:
@@ -146,8 +151,8 @@ def _own_position(subject: Box, height: int, width: int) -> tuple[float, float]:
 
 def most_canvas_px(layout: Layout, height: int, width: int) -> float:
     """The most pixels that the canvas can have, whatever the subject is: known before a pixel is decoded."""
-    if layout.canvas is not None and not layout.canvas.is_shape:
-        return layout.canvas.width * layout.canvas.height
+    if layout.exact_canvas is not None:
+        return layout.exact_canvas.width * layout.exact_canvas.height
     if layout.crop:
         width, height = (int(side + 2 * min(MOST_MARGIN * side, MOST_MARGIN_PX)) for side in (width, height))
     if layout.canvas is None:

@@ -43,7 +43,7 @@ def reshape(saliency: Plane, controls: MatteControls, height: int, width: int, *
     """Apply the controls of shape to a map float32 [h, w] in 0..1 of a part of this size of a photo whose longer side
     has `photo_px` (None: it is the whole); it is left as it is.
 
-    The result is float32 in 0..1, SCALE_PX long where anything was to be done.
+    The result is float32 in 0..1; where anything was to be done it is as fine as SCALE_PX has the photo, or finer.
     """
     if not (controls.dilation_px or controls.keep_largest or controls.fill_holes):
         return saliency

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from app.imaging.strips import in_steps
 
 Pixels = NDArray[np.uint8]
 
@@ -45,18 +46,12 @@ def encode_png(
     checksum = 1
     with ThreadPoolExecutor(_THREADS) as pool:
         for chunk, strip_checksum, size_bytes in pool.map(
-            lambda part: _deflated(rows, part, channels), _strips(height, rows.shape[1])
+            lambda part: _deflated(rows, part, channels), in_steps(0, height, max(1, _STRIP_BYTES // rows.shape[1]))
         ):
             chunks.append(chunk)
             checksum = _joined_checksum(checksum, strip_checksum, size_bytes)
     chunks += [_chunk(b"IDAT", struct.pack(">I", checksum)), _chunk(b"IEND", b"")]
     return b"".join(chunks)
-
-
-def _strips(height: int, row_bytes: int) -> Iterator[slice]:
-    count = max(1, _STRIP_BYTES // row_bytes)
-    for top in range(0, height, count):
-        yield slice(top, min(top + count, height))
 
 
 def _deflated(rows: Pixels, part: slice, channels: int) -> tuple[bytes, int, int]:

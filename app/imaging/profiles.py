@@ -39,9 +39,10 @@ def to_srgb(profile: bytes, mode: str) -> Conversion | None:
         if own_mode is None or is_grey != (own_mode == "L") or is_cmyk != (own_mode == "CMYK"):
             return None
         # Unoptimized: a fifth of the time, for what is most often sRGB.
-        if _changes_nothing(_transform(source, own_mode, ImageCms.Flags.NOOPTIMIZE), own_mode):
+        srgb = _srgb()
+        if _changes_nothing(_transform(source, srgb, own_mode, ImageCms.Flags.NOOPTIMIZE), own_mode):
             return None
-        transform = _transform(source, own_mode)
+        transform = _transform(source, srgb, own_mode)
     except _FAULTS:
         return None
 
@@ -59,14 +60,8 @@ def from_srgb(profile: bytes) -> Callable[[Pixels], Pixels]:
     Colours stay what they are where the profile is a scanner's, which only tells the other way.
     """
     try:
-        transform = ImageCms.buildTransform(
-            ImageCms.createProfile("sRGB"),
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            "RGB",
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        transform = _transform(_srgb(), target, "RGB")
     except _FAULTS:
         return lambda colors: colors
 
@@ -77,17 +72,19 @@ def from_srgb(profile: bytes) -> Callable[[Pixels], Pixels]:
     return convert
 
 
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
 def _transform(
-    source: ImageCms.ImageCmsProfile, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE
+    source: ImageCms.ImageCmsProfile,
+    target: ImageCms.ImageCmsProfile,
+    mode: str,
+    flags: ImageCms.Flags = ImageCms.Flags.NONE,
 ) -> ImageCms.ImageCmsTransform:
-    return ImageCms.buildTransform(
-        source,
-        ImageCms.createProfile("sRGB"),
-        mode,
-        "RGB",
-        ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        flags | ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
+    """From colours of Pillow's `mode` in one profile to RGB in another."""
+    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    return ImageCms.buildTransform(source, target, mode, "RGB", intent, flags | ImageCms.Flags.BLACKPOINTCOMPENSATION)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

@@ -11,6 +11,10 @@ _LEAST_ROWS = 8
 
 def strips(height: int, width: int, *, most_px: int = STRIP_PX) -> Iterator[slice]:
     """The rows of a picture of this size, strip by strip; the last may be lower."""
-    rows = max(_LEAST_ROWS, most_px // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
+    return in_steps(0, height, max(_LEAST_ROWS, most_px // max(1, width)))
+
+
+def in_steps(first: int, last: int, count: int) -> Iterator[slice]:
+    """The rows from `first` to before `last`, so many at a time."""
+    for start in range(first, last, count):
+        yield slice(start, min(start + count, last))

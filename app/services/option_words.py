@@ -18,7 +18,16 @@ from app.imaging.length import Length, parse_length
 from app.imaging.matte import MOST_DILATION_PX, MOST_FEATHER_PX, MatteControls
 from app.imaging.preprocess import RESIZE_MODES
 from app.imaging.shadow import Shadow
-from app.services.options import COLOR_PROFILES, ON_UNKNOWN, OUTPUTS, BlurredPhoto, CutoutOptions, ImageBehind, Roi
+from app.services.options import (
+    COLOR_PROFILES,
+    ON_UNKNOWN,
+    OUTPUTS,
+    Background,
+    BlurredPhoto,
+    CutoutOptions,
+    ImageBehind,
+    Roi,
+)
 from app.services.presets import PRESETS
 from app.services.quality import DEFAULT_TIER, TIERS
 
@@ -150,9 +159,7 @@ def _quality_for(file_format: str) -> Callable[[str], int | None]:
     return parse
 
 
-def _background(
-    given: _Given, image: bytes | None
-) -> Plain | Gradient | ImageBehind | BlurredPhoto | None:  # fmt: skip
+def _background(given: _Given, image: bytes | None) -> Background:
     color = given.read("background_color", _color_or_none, None)
     gradient = given.read("background_gradient", _gradient, None)
     blur_px = given.number("background_blur", *BLUR_PX, 0) if "background_blur" in given else None

@@ -67,16 +67,23 @@ def plan(
         UnreadableImage: it has more pixels, or cannot be made small enough.
         BadRequest: the canvas that was asked for, or the image, does not fit.
     """
-    limits = {"room_bytes": room_bytes, "full_megapixels": full_megapixels, "most_megapixels": most_megapixels}
-    made = _plan(probe, options, image, **limits)
+    limits = _Limits(room_bytes, full_megapixels, most_megapixels)
+    made = _plan(probe, options, image, limits)
     if made is None:
         # Of what is like this one, but smaller: the largest that would do.
         shares = (step / SEARCH_STEPS for step in range(SEARCH_STEPS - 1, 0, -1))
-        most_px = next(
-            (share * probe.px for share in shares if _plan(_scaled(probe, share), options, image, **limits)), 0
-        )
-        raise _too_large(probe, options.format, most_px)
+        fitting = (share for share in shares if _plan(_scaled(probe, share), options, image, limits))
+        raise _too_large(probe, options.format, next(fitting, 0) * probe.px)
     return made
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What `plan` must keep to."""
+
+    room_bytes: float
+    full_megapixels: float
+    most_megapixels: float
 
 
 def _scaled(probe: Probe, share: float) -> Probe:
@@ -85,23 +92,15 @@ def _scaled(probe: Probe, share: float) -> Probe:
     return replace(probe, width=width, height=height)
 
 
-def _plan(
-    probe: Probe,
-    options: CutoutOptions,
-    image: Probe | None,
-    *,
-    room_bytes: float,
-    full_megapixels: float,
-    most_megapixels: float,
-) -> Plan | None:
+def _plan(probe: Probe, options: CutoutOptions, image: Probe | None, limits: _Limits) -> Plan | None:
     """`plan`, but None where the photo has too many pixels."""
     output = encode.FORMATS[options.format]
-    own_px = probe.px
+    own_px, full_px, most_own_px = probe.px, limits.full_megapixels * 1e6, limits.most_megapixels * 1e6
     canvas_px = most_canvas_px(options.layout, probe.height, probe.width)
     exact = options.layout.is_exact
-    image_decoding, image_bytes, image_peak_bytes = _plan_image(image, options, canvas_px, room_bytes)
-    room_bytes -= image_bytes
-    result_px = min(full_megapixels * 1e6, room_bytes / output.bytes_per_pixel)
+    image_decoding, image_bytes, image_peak_bytes = _plan_image(image, options, canvas_px, limits.room_bytes)
+    room_bytes = limits.room_bytes - image_bytes
+    result_px = min(full_px, room_bytes / output.bytes_per_pixel)
     if exact and canvas_px > result_px:
         raise BadRequest(
             f"The size asked for has {canvas_px / 1e6:.1f} megapixels; in {output.name.upper()} this server makes up "
@@ -112,13 +111,13 @@ def _plan(
         beside_px = (room_bytes - RESULT_BYTES * canvas_px) / PHOTO_BYTES
     else:
         beside_px = room_bytes / (PHOTO_BYTES + RESULT_BYTES)
-    most_px = min(beside_px, room_bytes / (PHOTO_BYTES + MATTE_BYTES), full_megapixels * 1e6)
+    most_px = min(beside_px, room_bytes / (PHOTO_BYTES + MATTE_BYTES), full_px)
     if not options.layout.moves:
         most_px = min(most_px, result_px)  # more would not be seen
     enough = _enough_shrink(probe, options)
     decoding = _decoding(probe, most_px, room_bytes, enough)
     wanted_px = own_px / enough**2
-    if own_px > ROUNDING * max(most_megapixels, full_megapixels) * 1e6 or decoding.most_px < wanted_px * LEAST_SHARE:
+    if own_px > ROUNDING * max(most_own_px, full_px) or decoding.most_px < wanted_px * LEAST_SHARE:
         return None
     photo_px = decoding.most_px
     if not exact:
@@ -140,7 +139,7 @@ def _plan_image(
     behind = options.background
     if image is None or not isinstance(behind, ImageBehind):
         return None, 0, 0
-    own_px = image.width * image.height
+    own_px = image.px
     # A tile is used at its own size; of the others not much more than the canvas shows.
     useful_px = own_px if behind.fit == "tile" else IMAGE_SPARE * canvas_px
     decoding = _decoding(image, min(useful_px, IMAGE_SHARE * room_bytes / PHOTO_BYTES), room_bytes)
@@ -166,16 +165,14 @@ def _decoding(probe: Probe, most_px: float, room_bytes: float, enough: int = 1) 
 
 def _enough_shrink(probe: Probe, options: CutoutOptions) -> int:
     """How much smaller a JPEG may be decoded when all of the photo goes on a small canvas."""
-    layout = options.layout
-    if not probe.can_shrink or layout.canvas is None or layout.canvas.is_shape:
+    layout, canvas = options.layout, options.layout.exact_canvas
+    if not probe.can_shrink or canvas is None:
         return 1
     if layout.crop or layout.scale is not None or layout.position is not None:
         return 1  # the subject may be small: all pixels of it are needed
     sides = probe.width, probe.height
     # Turned or not: EXIF is not known yet.
-    factor = max(
-        min(layout.canvas.width / across, layout.canvas.height / down) for across, down in (sides, sides[::-1])
-    )
+    factor = max(min(canvas.width / across, canvas.height / down) for across, down in (sides, sides[::-1]))
     least_px = max(LEAST_SIDE_PX, SPARE * factor * max(sides))
     return max((shrink for shrink in SHRINKS if max(sides) / shrink >= least_px), default=1)
 

@@ -14,6 +14,7 @@ from app.imaging.drawing import Placement, draw_plane
 from app.imaging.layout import Canvas, Layout, most_canvas_px, place, subject_of
 from app.imaging.length import Length
 from tests.properties import bounded
+from tests.support import drawn_box
 
 SIDES = st.integers(1, 6000)
 SHAPES = ((1, 1), (4, 5), (16, 9), (9, 16), (3, 7), (20, 1))
@@ -25,17 +26,6 @@ def percent(value: float) -> Length:
 
 def px(value: float) -> Length:
     return Length(value)
-
-
-def drawn_box(placement: Placement, subject: Box, height: int, width: int) -> tuple[float, float, float, float]:
-    """Top, left, bottom, right of the subject on the canvas."""
-    down, across = placement.height / height, placement.width / width
-    return (
-        placement.top + subject.top * down,
-        placement.left + subject.left * across,
-        placement.top + subject.bottom * down,
-        placement.left + subject.right * across,
-    )
 
 
 @st.composite

@@ -9,6 +9,7 @@ import pytest
 from app.imaging.box import Box
 from app.imaging.layout import place
 from app.services.presets import PRESETS
+from tests.support import drawn_box
 
 HEIGHT, WIDTH = 3000, 2400
 SUBJECT = Box(900, 700, 2500, 1500)  # 1600 high, 800 wide
@@ -26,13 +27,7 @@ SHAPES = {"square": (3000, 3000), "portrait": (2400, 3000), "wide": (5333, 3000)
 def subject_on(name: str) -> tuple[float, float, float, float]:
     """Top, left, bottom, right of the subject on the preset's canvas."""
     placement = place(PRESETS[name].layout, HEIGHT, WIDTH, SUBJECT)
-    down, across = placement.height / HEIGHT, placement.width / WIDTH
-    return (
-        placement.top + SUBJECT.top * down,
-        placement.left + SUBJECT.left * across,
-        placement.top + SUBJECT.bottom * down,
-        placement.left + SUBJECT.right * across,
-    )
+    return drawn_box(placement, SUBJECT, HEIGHT, WIDTH)
 
 
 def test_these_are_all() -> None:
