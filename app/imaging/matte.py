@@ -89,7 +89,7 @@ def _largest_part(shape: Plane) -> Plane:
     count, labels = cv2.connectedComponents((shape > _FAINT).astype(np.uint8))
     if count <= 2:  # the background is one
         return shape
-    weights = np.bincount(labels.ravel(), weights=shape.ravel(), minlength=count)
+    weights = np.bincount(labels.ravel().astype(np.intp), weights=shape.ravel(), minlength=count)
     weights[0] = 0
     largest = labels == int(weights.argmax())
     return np.where(largest, shape, np.float32(0))
