@@ -69,6 +69,20 @@ class DeadlineExceeded(AppError):
     code = "deadline_exceeded"
 
 
+class Unavailable(AppError):
+    """The server lacks something that it needs for this."""
+
+    status = 503
+    code = "unavailable"
+
+
+class ClientGone(AppError):
+    """The client hung up; nobody reads the answer. The status is nginx's for it."""
+
+    status = 499
+    code = "client_closed_request"
+
+
 class ModelUnavailable(AppError):
     """The network cannot be had: no file, no memory, or onnxruntime failed.
 

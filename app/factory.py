@@ -8,17 +8,10 @@ from dataclasses import replace
 from flask import Flask
 
 from app import cli, config
-from app.hosting import MIB
-from app.routes import api, handlers, ops, web
-from app.routes.forms import UploadRequest
+from app.routes import api, batch, handlers, ops, web
+from app.routes.bodies import UploadRequest
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
-
-# Multipart boundaries, field names and the options around the photo itself.
-FORM_OVERHEAD_BYTES = 512 * 1024
-# Werkzeug counts its 64 kB read buffers against this as well, so it must hold several.
-FORM_FIELDS_BYTES = 256 * 1024
-FORM_PARTS = 32
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
@@ -40,16 +33,10 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
 
     app = Flask(__name__)
     app.request_class = UploadRequest
-    app.config.update(
-        # A generous cap on the body, kept by Werkzeug before it is read; the photo's own is in routes/forms.py.
-        MAX_CONTENT_LENGTH=int(settings.max_upload_mb * MIB) + FORM_OVERHEAD_BYTES,
-        MAX_FORM_MEMORY_SIZE=FORM_FIELDS_BYTES,
-        MAX_FORM_PARTS=FORM_PARTS,
-        SEND_FILE_MAX_AGE_DEFAULT=3600,
-    )
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.config.update(flask_keys)
     app.extensions["tinycut"] = service
-    for blueprint in (api.api_blueprint, web.web_blueprint, ops.ops_blueprint):
+    for blueprint in (api.api_blueprint, batch.batch_blueprint, web.web_blueprint, ops.ops_blueprint):
         app.register_blueprint(blueprint)
     handlers.register(app)
     app.cli.add_command(cli.tinycut)

@@ -27,10 +27,11 @@ sys.path.insert(0, str(REPO))
 from app.config import Settings  # noqa: E402
 from app.errors import AppError, ModelUnavailable  # noqa: E402
 from app.imaging.preprocess import RESIZE_MODES  # noqa: E402
+from app.services.cutout import Cutout  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
 from app.services.options import CutoutOptions  # noqa: E402
 from app.services.quality import DEFAULT_TIER, TIERS  # noqa: E402
-from app.services.tiny_u2net_service import OPENCV_METHOD, Cutout, TinyU2NetService  # noqa: E402
+from app.services.tiny_u2net_service import OPENCV_METHOD, TinyU2NetService  # noqa: E402
 from scripts.measure import decode_alpha, real_service, table  # noqa: E402
 from scripts.quality_metrics import PhotoScores, Scores, SetScores, has_reference  # noqa: E402
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.imaging.box import Box
 from app.imaging.color import RGB
 from app.imaging.resample import resized_part
 from app.imaging.strips import in_steps, strips
@@ -36,6 +37,15 @@ class Placement:
     def identity(cls, height: int, width: int) -> Placement:
         """A photo of this size as it is."""
         return cls(width, height, 0, 0, width, height)
+
+    def drawn_box(self, box: Box, height: int, width: int) -> Box:
+        """What is seen on the canvas of a part of a photo of this size."""
+        down, across = self.height / height, self.width / width
+        top, bottom = (round(self.top + row * down) for row in (box.top, box.bottom))
+        left, right = (round(self.left + column * across) for column in (box.left, box.right))
+        top, bottom = (min(max(row, 0), self.canvas_height) for row in (top, bottom))
+        left, right = (min(max(column, 0), self.canvas_width) for column in (left, right))
+        return Box(top, left, bottom, right)
 
     def is_resized_from(self, alpha: Pixels) -> bool:
         """Whether a photo of this alpha, uint8 [H, W], is drawn in another size than its own."""

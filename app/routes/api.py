@@ -1,23 +1,54 @@
-"""POST /api/remove-background."""
+"""The API: /api/remove-background, /api/change-background, and what one can ask of them."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, g, request
+from dataclasses import asdict
 
-from app.routes import replies
-from app.routes.forms import RemovalRequest
-from app.services.tiny_u2net_service import TinyU2NetService
+from flask import Blueprint, Response, jsonify, request
+
+from app.routes import batch, replies
+from app.routes.bodies import read_body
+from app.routes.forms import RemovalRequest, photo_files
+from app.routes.work import cut_out, fetch, the_service
+from app.services.presets import PRESETS
 
 api_blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 
 @api_blueprint.post("/remove-background")
 def remove_background() -> Response:
-    """Answer a photo with its cut-out: JSON, or the image itself for `Accept: image/*`."""
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    """Answer a photo with its cut-out: JSON, or the image itself for `Accept: image/*`; several photos with a ZIP."""
+    return _reply()
+
+
+@api_blueprint.post("/change-background")
+def change_background() -> Response:
+    """The same, but it must be said what comes behind the subject."""
+    return _reply(needs_background=True)
+
+
+@api_blueprint.get("/models")
+def list_models() -> Response:
+    """Tell which models are here, and which one is used where none is asked for."""
+    return jsonify(models=[asdict(model) for model in the_service().models.list_models()])
+
+
+@api_blueprint.get("/presets")
+def list_presets() -> Response:
+    """Tell the presets, and the options that each stands for."""
+    presets = [{"name": preset.name, "title": preset.title, "options": preset.words} for preset in PRESETS.values()]
+    return jsonify(presets=presets)
+
+
+def _reply(*, needs_background: bool = False) -> Response:
     image_format = replies.wanted_image_format(request)
-    removal = RemovalRequest.from_request(request, service.settings, image_format=image_format or "png")
-    g.holding.shrink_to(removal.size_bytes)
-    cutout = service.cut_out(removal.data, removal.options)
-    g.holding.add(len(cutout.image), exists=True)  # until the client has it
+    body = read_body(request)
+    photos = photo_files(body)
+    if len(photos) > 1:
+        return batch.reply(photos, body, image_format=image_format or "png", needs_background=needs_background)
+    removal = RemovalRequest.from_body(
+        body, the_service().settings, fetch=fetch, image_format=image_format or "png", needs_background=needs_background
+    )
+    del body, photos  # a JSON photo is held as text, too
+    cutout = cut_out(removal)
     return replies.image_reply(cutout) if image_format else replies.json_reply(cutout)

@@ -1,35 +1,25 @@
-"""The only door from an untrusted request to the work: fields → a frozen `RemovalRequest`."""
+"""The only door from an untrusted request to the work: a body → a frozen `RemovalRequest`."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
 
-from flask import Request
 from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
-from app.errors import BadRequest, TooLarge, UnsupportedFormat
+from app.errors import BadRequest, TooLarge
 from app.hosting import MIB
+from app.routes.bodies import Body, decode_base64
 from app.services.option_words import read_options
 from app.services.options import CutoutOptions, ImageBehind
 
-PHOTO_FIELDS = ("file", "image")
-BACKGROUND_FIELD = "background_image"
+FILE, IMAGE, IMAGE_URL = "file", "image", "image_url"
+PHOTO_FIELDS = (FILE, IMAGE)
+BACKGROUND_FIELD, BACKGROUND_URL = "background_image", "background_image_url"
+PICTURE_FIELDS = (FILE, IMAGE, IMAGE_URL, BACKGROUND_FIELD, BACKGROUND_URL)
 
-
-class UploadRequest(Request):
-    """A request whose uploads stay in memory: people's photos never touch the disk. The body is bounded anyway."""
-
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        return io.BytesIO()
+Fetch = Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -40,37 +30,76 @@ class RemovalRequest:
     options: CutoutOptions
 
     @classmethod
-    def from_request(cls, request: Request, settings: Settings, *, image_format: str = "png") -> RemovalRequest:
-        """Read a multipart form or a raw image; `image_format` is what `format` means when it is absent.
+    def from_body(
+        cls,
+        body: Body,
+        settings: Settings,
+        *,
+        fetch: Fetch,
+        image_format: str = "png",
+        needs_background: bool = False,
+    ) -> RemovalRequest:
+        """Read the photo and the options of a body; `fetch` gets what is at an address, `image_format` is what `format`
+        means when it is absent.
 
         Raises:
-            BadRequest, TooLarge, UnsupportedFormat: with a sentence that says what to send instead.
+            AppError: with a sentence that says what to send instead.
         """
-        if request.mimetype == "multipart/form-data":
-            fields = {**request.args, **request.form}
-            data, background = _files(request)
-        elif request.mimetype == "application/json":
-            raise UnsupportedFormat(
-                "JSON bodies are not taken here. Send the photo as multipart field 'file', or as the raw body.",
-                code="unsupported_body",
-            )
+        photos = photo_files(body)
+        words = [name for name in (IMAGE, IMAGE_URL) if body.words.get(name)]
+        sources = len(photos) + len(words) + bool(body.raw)
+        if sources > 1:
+            raise BadRequest(f"{sources} photos were sent. Please send one in each request.", code="multiple_files")
+        if not sources:
+            raise no_photo()
+        options = options_of(body, settings, fetch=fetch, image_format=image_format, needs_background=needs_background)
+        if photos:
+            data = content(photos[0])
+        elif body.raw:
+            data = body.raw
+        elif words == [IMAGE]:
+            data = decode_base64(body.words[IMAGE], IMAGE)
         else:
-            # Whatever it calls itself: curl --data-binary, for one, says it was a form.
-            fields = dict(request.args)
-            data, background = request.get_data(cache=False), None
+            data = fetch(body.words[IMAGE_URL])
         if not data:
-            raise BadRequest(
-                "No photo was sent. Send it as multipart field 'file', or as the raw body.",
-                code="missing_file",
-            )
-        check_upload_size(len(data) + len(background or b""), settings)
-        return cls(data, read_options(fields, image_format=image_format, background_image=background))
+            raise no_photo()
+        removal = cls(data, options)
+        check_upload_size(removal.size_bytes, settings)
+        return removal
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the files that are held."""
         behind = self.options.background
         return len(self.data) + (len(behind.data) if isinstance(behind, ImageBehind) else 0)
+
+
+def photo_files(body: Body) -> list[FileStorage]:
+    """The photos among the files of a form.
+
+    Raises:
+        BadRequest: there is a file, or a text in the place of one, that nothing is known of.
+    """
+    if body.words.get(FILE):
+        raise BadRequest(f"The field {FILE!r} holds text. Send the picture in it, as a file.", code="missing_file")
+    for unknown in body.files.keys() - {*PHOTO_FIELDS, BACKGROUND_FIELD}:
+        raise BadRequest(f"There is no file field {unknown[:50]!r}. Send the photo as 'file'.", code="unknown_field")
+    return [part for name in PHOTO_FIELDS for part in body.files.get(name, [])]
+
+
+def options_of(
+    body: Body, settings: Settings, *, fetch: Fetch, image_format: str = "png", needs_background: bool = False
+) -> CutoutOptions:
+    """Read everything but the photo."""
+    words = {name: text for name, text in body.words.items() if name not in PICTURE_FIELDS}
+    options = read_options(words, image_format=image_format, background_image=_background(body, settings, fetch))
+    if needs_background and options.background is None:
+        raise BadRequest(
+            "It was not said what comes behind the subject. Send background_color, background_gradient, "
+            "background_image, background_image_url or background_blur.",
+            code="missing_background",
+        )
+    return options
 
 
 def check_upload_size(size_bytes: int, settings: Settings) -> None:
@@ -82,23 +111,35 @@ def check_upload_size(size_bytes: int, settings: Settings) -> None:
         )
 
 
-def _files(request: Request) -> tuple[bytes, bytes | None]:
-    """The photo, and the image to put behind it, if there is one."""
-    for name in (*PHOTO_FIELDS, BACKGROUND_FIELD):
-        if request.form.get(name):
-            raise BadRequest(f"The field {name!r} holds text. Send the picture in it, as a file.", code="missing_file")
-    for unknown in request.files.keys() - {*PHOTO_FIELDS, BACKGROUND_FIELD}:
-        raise BadRequest(f"There is no file field {unknown[:50]!r}. Send the photo as 'file'.", code="unknown_field")
-    photos = [part for name in PHOTO_FIELDS for part in request.files.getlist(name)]
-    if len(photos) > 1:
-        raise BadRequest(f"{len(photos)} photos were sent. Please send one in each request.", code="multiple_files")
-    backgrounds = request.files.getlist(BACKGROUND_FIELD)
-    if len(backgrounds) > 1:
+def no_photo() -> BadRequest:
+    """The error of a request without a photo."""
+    return BadRequest(
+        "No photo was sent. Send it as multipart field 'file', as the raw body, or in JSON as image (base64) or "
+        "image_url.",
+        code="missing_file",
+    )
+
+
+def content(part: FileStorage) -> bytes:
+    """The bytes of an upload; those that UploadRequest keeps in memory are not copied."""
+    whole = getattr(part.stream, "getvalue", part.stream.read)
+    found: bytes = whole()
+    return found
+
+
+def _background(body: Body, settings: Settings, fetch: Fetch) -> bytes | None:
+    """The image to put behind the photo, if there is one."""
+    files = [part for part in body.files.get(BACKGROUND_FIELD, []) if part.filename or content(part)]
+    text, url = body.words.get(BACKGROUND_FIELD), body.words.get(BACKGROUND_URL)
+    if len(files) + bool(text) + bool(url) > 1:
         raise BadRequest("Please send one background_image.", code="multiple_files")
-    data, background = (_content(parts[0]) if parts else b"" for parts in (photos, backgrounds))
-    return data, background or None
-
-
-def _content(part: FileStorage) -> bytes:
-    content: bytes = part.stream.getvalue()  # type: ignore[attr-defined]  # UploadRequest keeps it in memory
-    return content
+    if files:
+        found = content(files[0])
+    elif text:
+        found = decode_base64(text, BACKGROUND_FIELD)
+    elif url:
+        found = fetch(url)
+    else:
+        return None
+    check_upload_size(len(found), settings)
+    return found or None

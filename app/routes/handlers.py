@@ -13,8 +13,11 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from app.errors import AppError
 from app.hosting import MIB
+from app.routes.bodies import held_bytes, limit_body
+from app.routes.connection import limit_silence
 from app.routes.replies import error_reply
 from app.routes.web import page_with_error
+from app.services.tiny_u2net_service import TinyU2NetService
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +34,6 @@ MACHINE_PATHS = ("/api/", "/health", "/ready", "/metrics")
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body"}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# A client may be silent for so long in the middle of a body or an answer.
-SILENCE_LIMIT_S = 20.0
 _DRAIN_BYTES, _DRAIN_S, _DRAIN_SILENCE_S = 64 * MIB, 10.0, 1.0
 
 
@@ -56,26 +57,11 @@ def request_id() -> str:
 
 def _begin() -> None:
     request_id()
-    _limit_silence(SILENCE_LIMIT_S)
-    g.holding = current_app.extensions["tinycut"].budget.holding()
-    most = request.max_content_length or 0
-    length = _declared_length(most)
-    if length <= most:  # a longer body is refused unread
-        g.holding.add(length)
-
-
-def _declared_length(most: int) -> int:
-    """Bytes that the body may have: what the client says, or the most that is read when it does not say."""
-    if request.content_length is not None:
-        return request.content_length
-    return most if "chunked" in request.headers.get("Transfer-Encoding", "").lower() else 0
-
-
-def _limit_silence(limit_s: float) -> None:
-    """Give up on a client that neither sends nor takes anything for so long; it would hold its thread for ever."""
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(limit_s)
+    service: TinyU2NetService = current_app.extensions["tinycut"]
+    limit_silence(request.environ)
+    limit_body(request, service.settings)
+    g.holding = service.budget.holding()
+    g.holding.add(held_bytes(request))
 
 
 def _finish(response: Response) -> Response:
@@ -136,7 +122,7 @@ def _drain() -> None:
     closes would see a reset and never the answer."""
     if not request.environ.get("wsgi.input_terminated"):
         return  # Flask's own server: to read past the body would block
-    _limit_silence(_DRAIN_SILENCE_S)
+    limit_silence(request.environ, _DRAIN_SILENCE_S)
     stream = request.environ["wsgi.input"]
     left, ends_s = _DRAIN_BYTES, time.monotonic() + _DRAIN_S
     try:
@@ -148,7 +134,7 @@ def _drain() -> None:
     except (OSError, ParseException):
         return  # the client is gone, silent, or sends nonsense
     finally:
-        _limit_silence(SILENCE_LIMIT_S)
+        limit_silence(request.environ)
 
 
 def _on_bug(error: Exception) -> Response:

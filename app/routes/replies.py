@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from flask import Request, Response, jsonify
 
 from app.imaging.encode import FORMATS
-from app.services.tiny_u2net_service import Cutout
+from app.services.cutout import Cutout
 
 # A multiple of 3, so that pieces of base64 join without padding.
 _CHUNK_BYTES = 3 * 64 * 1024

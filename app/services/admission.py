@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
-from app.errors import Busy, DeadlineExceeded
+from app.errors import Busy, ClientGone, DeadlineExceeded
+
+# How often a request that waits looks whether its client is still there.
+_LOOK_S = 0.25
+
+
+def _never() -> bool:
+    return False
 
 
 class Deadline:
-    """The moment by which a request must be answered; waiting in the queue counts."""
+    """The moment by which a request must be answered, waiting in the queue included; sooner if nobody wants the answer
+    any more, as `abandoned` tells."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, *, abandoned: Callable[[], bool] = _never) -> None:
         self.limit_s = limit_s
+        self._abandoned = abandoned
         self._ends_s = time.monotonic() + limit_s
 
     def remaining_s(self) -> float:
@@ -20,47 +30,67 @@ class Deadline:
         return max(0.0, self._ends_s - time.monotonic())
 
     def check(self) -> None:
-        """Raise DeadlineExceeded once the time is up."""
+        """Raise DeadlineExceeded once the time is up, ClientGone once the client hung up."""
+        if self._abandoned():
+            raise ClientGone("The client hung up before its photo was done.")
         if self.remaining_s() <= 0:
-            raise self.exceeded()
-
-    def exceeded(self) -> DeadlineExceeded:
-        """The error of a request that is late."""
-        return DeadlineExceeded(
-            f"The photo was not done within {self.limit_s:g} seconds. Please try again, or send a smaller one.",
-            retry_after_s=5,
-        )
+            raise DeadlineExceeded(
+                f"The photo was not done within {self.limit_s:g} seconds. Please try again, or send a smaller one.",
+                retry_after_s=5,
+            )
 
 
 class Admission:
-    """At most `slots` photos are worked on, at most `queue_size` more wait; all others are refused at once."""
+    """At most `slots` photos are worked on, at most `queue_size` more wait, first come, first served; all others are
+    refused at once."""
 
     def __init__(self, *, slots: int, queue_size: int) -> None:
         self.slots = slots
         self.queue_size = queue_size
-        self._places = threading.BoundedSemaphore(slots + queue_size)
-        self._slots = threading.BoundedSemaphore(slots)
+        self._busy = 0
+        self._line: list[object] = []  # who waits, the first at the front
+        self._changed = threading.Condition()
 
-    def enter(self, deadline: Deadline) -> None:
-        """Take a slot, after waiting for one until the deadline; `leave` must follow.
+    @property
+    def busy(self) -> int:
+        """Slots that are taken."""
+        return self._busy
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._line)
+
+    def enter(self, deadline: Deadline, *, patient: bool = False) -> None:
+        """Take a slot, after waiting for one until the deadline; `leave` must follow. A `patient` request waits even
+        where the queue is full: a batch, which has been let in already.
 
         Raises:
             Busy: the queue is full.
-            DeadlineExceeded: no slot came free in time.
+            DeadlineExceeded, ClientGone: no slot came free in time, or for anybody.
         """
-        if not self._places.acquire(blocking=False):
-            raise Busy(
-                "The server is working on as many photos as it can. Please try again.",
-                retry_after_s=3,
-            )
-        if not self._slots.acquire(timeout=deadline.remaining_s()):
-            self._places.release()
-            raise deadline.exceeded()
+        with self._changed:
+            if not patient and self._busy + len(self._line) >= self.slots + self.queue_size:
+                raise Busy(
+                    "The server is working on as many photos as it can. Please try again.",
+                    retry_after_s=3,
+                )
+            place = object()
+            self._line.append(place)
+            try:
+                while self._busy >= self.slots or self._line[0] is not place:
+                    deadline.check()
+                    self._changed.wait(min(_LOOK_S, deadline.remaining_s()))
+                self._busy += 1
+            finally:
+                self._line.remove(place)
+                self._changed.notify_all()
 
     def leave(self) -> None:
-        """Give the slot to the next in the queue."""
-        self._slots.release()
-        self._places.release()
+        """Give the slot to the first in the queue."""
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
 
 
 class MemoryBudget:

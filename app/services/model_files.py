@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,13 @@ def find_model(name: str, settings: Settings | None = None) -> Path | None:
     candidates = [home / "models" / name / f"{name}.onnx" for home in homes]
     candidates += [home / f"{name}.onnx" for home in homes]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def installed_models(settings: Settings | None = None) -> list[str]:
+    """Names of all models of which there is a file."""
+    homes = [home for home in config.model_homes(settings or config.current()) if os.access(home, os.R_OK)]
+    files = [path for home in homes for pattern in ("*.onnx", "models/*/*.onnx") for path in home.glob(pattern)]
+    return sorted({path.stem for path in files if find_model(path.stem, settings)})
 
 
 def sha256_of(path: Path) -> str:

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +41,16 @@ INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300}
 RETRY_AFTER_S = 60.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
 _NOT_SERVED = ("sam", "u2net_custom", "dis_custom", "ben_custom", "withoutbg", "atlascloud")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model that may be asked for: whether it is used by default, has a file here, has a session in this process."""
+
+    name: str
+    default: bool
+    installed: bool
+    loaded: bool
 
 
 class Session(Protocol):
@@ -243,6 +254,15 @@ class ModelManager:
             return self._sessions[name]
         finally:
             self._lock.release()
+
+    def list_models(self) -> list[ModelFacts]:
+        """The models that are here, and the one that is served by default, here or not."""
+        default, installed = self.served_name(), model_files.installed_models(self.settings)
+        names = [name for name in installed if not self.host.constrained or name == default]
+        return [
+            ModelFacts(name, name == default, name in installed, name in self._sessions)
+            for name in sorted({default, *names})
+        ]
 
     def loaded_models(self) -> list[str]:
         """Names of the models that have a session in this process."""

@@ -58,7 +58,8 @@ class CutoutOptions:
     be); `format` one of encode.FORMATS, `image_quality` its quality 1..100 ("lossless" is 101; None: the format's
     own); `model` None the host's own; `resize` one of RESIZE_MODES (None: the setting's); `quality` the speed tier,
     one of TIERS; `on_unknown` what to do when there is no subject; `color_profile` whether colours become sRGB or keep
-    the photo's own profile.
+    the photo's own profile; `enough_megapixels` a size of the photo that is enough (None: all of it), before it is
+    cropped or placed; `locate` whether the answer tells where in the picture the subject is.
     """
 
     output: str = OUTPUTS[0]
@@ -74,3 +75,5 @@ class CutoutOptions:
     quality: str = DEFAULT_TIER
     on_unknown: str = ON_UNKNOWN[0]
     color_profile: str = COLOR_PROFILES[0]
+    enough_megapixels: float | None = None
+    locate: bool = False

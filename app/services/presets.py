@@ -16,6 +16,21 @@ class Preset:
     title: str
     layout: Layout
 
+    @property
+    def words(self) -> dict[str, str]:
+        """The options of the API that say the same, but for a resolution."""
+        canvas, margin = self.layout.canvas, self.layout.margin[0]
+        words = {}
+        if canvas:
+            words["size"] = f"{canvas.width}{':' if canvas.is_shape else 'x'}{canvas.height}"
+        if self.layout.crop:
+            words["crop"] = "true"
+        if margin.value:
+            words["crop_margin"] = f"{margin.value:g}%"
+        if self.layout.scale:
+            words["scale"] = f"{self.layout.scale:.0%}"
+        return words
+
 
 def _shape(width: int, height: int) -> Layout:
     return Layout(canvas=Canvas(width, height, is_shape=True))

@@ -57,17 +57,18 @@ def plan(
     room_bytes: float,
     full_megapixels: float,
     most_megapixels: float,
+    enough_megapixels: float | None = None,
 ) -> Plan:
     """Plan the work on a photo, and an image behind it, within `room_bytes`.
 
     Up to `full_megapixels` the photo is worked on as it is, up to `most_megapixels` reduced to that; in both cases
-    reduced further to what fits in memory.
+    reduced further to what fits in memory. `enough_megapixels` (None: all) are as many as the client wants.
 
     Raises:
         UnreadableImage: it has more pixels, or cannot be made small enough.
         BadRequest: the canvas that was asked for, or the image, does not fit.
     """
-    limits = _Limits(room_bytes, full_megapixels, most_megapixels)
+    limits = _Limits(room_bytes, full_megapixels, most_megapixels, enough_megapixels or math.inf)
     made = _plan(probe, options, image, limits)
     if made is None:
         # Of what is like this one, but smaller: the largest that would do.
@@ -84,6 +85,7 @@ class _Limits:
     room_bytes: float
     full_megapixels: float
     most_megapixels: float
+    enough_megapixels: float
 
 
 def _scaled(probe: Probe, share: float) -> Probe:
@@ -114,9 +116,10 @@ def _plan(probe: Probe, options: CutoutOptions, image: Probe | None, limits: _Li
     most_px = min(beside_px, room_bytes / (PHOTO_BYTES + MATTE_BYTES), full_px)
     if not options.layout.moves:
         most_px = min(most_px, result_px)  # more would not be seen
-    enough = _enough_shrink(probe, options)
-    decoding = _decoding(probe, most_px, room_bytes, enough)
-    wanted_px = own_px / enough**2
+    enough_px = limits.enough_megapixels * 1e6
+    enough = _enough_shrink(probe, options, enough_px)
+    decoding = _decoding(probe, min(most_px, enough_px), room_bytes, enough)
+    wanted_px = min(own_px / enough**2, enough_px)
     if own_px > ROUNDING * max(most_own_px, full_px) or decoding.most_px < wanted_px * LEAST_SHARE:
         return None
     photo_px = decoding.most_px
@@ -163,16 +166,20 @@ def _decoding(probe: Probe, most_px: float, room_bytes: float, enough: int = 1) 
     return Decoding(best, kept_px[best])
 
 
-def _enough_shrink(probe: Probe, options: CutoutOptions) -> int:
-    """How much smaller a JPEG may be decoded when all of the photo goes on a small canvas."""
+def _enough_shrink(probe: Probe, options: CutoutOptions, enough_px: float) -> int:
+    """How much smaller a JPEG may be decoded when `enough_px` are wanted, or all of it goes on a small canvas."""
     layout, canvas = options.layout, options.layout.exact_canvas
-    if not probe.can_shrink or canvas is None:
+    if not probe.can_shrink:
         return 1
-    if layout.crop or layout.scale is not None or layout.position is not None:
-        return 1  # the subject may be small: all pixels of it are needed
     sides = probe.width, probe.height
-    # Turned or not: EXIF is not known yet.
-    factor = max(min(canvas.width / across, canvas.height / down) for across, down in (sides, sides[::-1]))
+    factor = min(1.0, math.sqrt(enough_px / probe.px))
+    # Where the subject is cropped or scaled it may be small: all pixels of it are needed.
+    if canvas is not None and not layout.crop and layout.scale is None and layout.position is None:
+        # Turned or not: EXIF is not known yet.
+        fits = (min(canvas.width / across, canvas.height / down) for across, down in (sides, sides[::-1]))
+        factor = min(factor, max(fits))
+    if factor == 1:
+        return 1
     least_px = max(LEAST_SIDE_PX, SPARE * factor * max(sides))
     return max((shrink for shrink in SHRINKS if max(sides) / shrink >= least_px), default=1)
 

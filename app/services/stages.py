@@ -65,8 +65,8 @@ def make_matte(
     return whole
 
 
-def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to: float) -> Placement:
-    """Where the subject of this alpha goes.
+def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to: float) -> tuple[Placement, Box | None]:
+    """Where the subject of this alpha goes, and the box that it has there, if the options ask to locate it.
 
     Raises:
         UnknownForeground: nothing is left of it.
@@ -74,7 +74,7 @@ def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to:
     """
     height, width = alpha.shape
     moves = options.layout.moves
-    subject = subject_of(alpha) if moves else None
+    subject = subject_of(alpha) if moves or options.locate else None
     is_lost = subject is None if moves else not cv2.hasNonZero(alpha)
     if is_lost and options.on_unknown == "error":
         raise UnknownForeground(
@@ -82,10 +82,10 @@ def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to:
             "mask_dilation or threshold."
         )
     if not moves:
-        return Placement.identity(height, width)
+        return Placement.identity(height, width), subject
     placement = place(options.layout, height, width, subject, most_px=plan.canvas_px, reduced_to=reduced_to)
     check_longest(max(placement.canvas_width, placement.canvas_height), options.format)
-    return placement
+    return placement, subject and placement.drawn_box(subject, height, width) if options.locate else None
 
 
 def draw_pictures(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from app.imaging.decode import Probe
 from app.metrics import StageTimings
 from app.services import bg_changer, memory, opencv_fallback, sizing, stages
 from app.services.admission import Admission, Deadline, MemoryBudget
+from app.services.cutout import Cutout
 from app.services.model_manager import ModelManager, model_manager
 from app.services.option_words import check_agreement
 from app.services.options import CutoutOptions, ImageBehind
@@ -44,38 +45,13 @@ RESIDENT_MB = 128
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
+# A batch holds a thread of the server for minutes.
+BATCHES_AT_ONCE = 2
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
 OPENCV_CONFIDENCE = 0.5
 SUFFIX_FORMATS = {**{output.suffix: name for name, output in encode.FORMATS.items()}, ".jpeg": "jpeg"}
-
-
-@dataclass(frozen=True)
-class Cutout:
-    """A finished cut-out: the file's bytes and the facts about how it was made.
-
-    `method` is "tiny_u2net", "rembg" or "opencv"; `timings_ms` maps stage → milliseconds, with "total";
-    `confidence` is 0..1, 0 for a photo that came back whole; of an `animated` photo this is the first picture; it is
-    `resized` where it had to be smaller than asked for.
-    """
-
-    image: bytes
-    format: str
-    width: int
-    height: int
-    method: str
-    model: str
-    confidence: float
-    animated: bool
-    resized: bool
-    timings_ms: dict[str, float]
-    memory: dict[str, float | int | str | bool]
-
-    @property
-    def mimetype(self) -> str:
-        """The media type of `image`."""
-        return encode.FORMATS[self.format].mimetype
 
 
 class TinyU2NetService:
@@ -85,7 +61,7 @@ class TinyU2NetService:
         self._given_settings = settings
         self.models = models or model_manager
         self._gates_lock = threading.Lock()
-        self._made_gates: tuple[Admission, MemoryBudget] | None = None
+        self._made_gates: tuple[Admission, MemoryBudget, Admission] | None = None
         self._warm_up_lock = threading.Lock()
         self._warm_up_thread: threading.Thread | None = None
         self._warm_up_begun = False
@@ -108,7 +84,12 @@ class TinyU2NetService:
         return self._gates[1]
 
     @property
-    def _gates(self) -> tuple[Admission, MemoryBudget]:
+    def batches(self) -> Admission:
+        """The batches that are under way; each waits for a slot with every one of its photos."""
+        return self._gates[2]
+
+    @property
+    def _gates(self) -> tuple[Admission, MemoryBudget, Admission]:
         with self._gates_lock:  # two threads must not make two
             if self._made_gates is None:
                 host = self.models.host
@@ -117,18 +98,27 @@ class TinyU2NetService:
                 self._made_gates = (
                     Admission(slots=slots, queue_size=self.settings.queue_size),
                     MemoryBudget(budget_mb * MIB),
+                    Admission(slots=BATCHES_AT_ONCE, queue_size=0),
                 )
             return self._made_gates
 
-    def cut_out(self, data: bytes, options: CutoutOptions | None = None, *, deadline: Deadline | None = None) -> Cutout:
+    def cut_out(
+        self,
+        data: bytes,
+        options: CutoutOptions | None = None,
+        *,
+        deadline: Deadline | None = None,
+        patient: bool = False,
+    ) -> Cutout:
         """Cut the subject out of the bytes of a photo; the way of design §3.
 
-        Waits for a slot, checks the deadline (default: DEADLINE_S from now) between stages, and gives memory
-        back at the end. When the network cannot be had the photo is cut out by OpenCV and the answer says so.
+        Waits for a slot (a `patient` call even where the queue is full), checks the deadline (default: DEADLINE_S from
+        now) between stages, and gives memory back at the end. When the network cannot be had the photo is cut out by
+        OpenCV and the answer says so.
 
         Raises:
             BadRequest, TooLarge, UnsupportedFormat, UnreadableImage: what was sent cannot be worked on.
-            Busy, DeadlineExceeded: the server has too much to do.
+            Busy, DeadlineExceeded, ClientGone: the server has too much to do, or nobody waits for it any more.
         """
         options = options or CutoutOptions()
         deadline = deadline or Deadline(self.settings.deadline_s)
@@ -139,7 +129,7 @@ class TinyU2NetService:
             probe = decode.probe(data)
             plan = self._plan(probe, options, upload_bytes=len(data))
         with timings.span("queue"):
-            self.admission.enter(deadline)
+            self.admission.enter(deadline, patient=patient)
         working = self.budget.holding()
         try:
             working.add(plan.working_bytes)
@@ -181,7 +171,7 @@ class TinyU2NetService:
                     "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
                 )
             alpha = refine.multiply_alpha(alpha, photo.alpha)
-            placement = stages.place_subject(options, alpha, plan, reduced_to)
+            placement, foreground = stages.place_subject(options, alpha, plan, reduced_to)
         canvas = options.layout.canvas
         dpi = (canvas.dpi, canvas.dpi) if canvas and canvas.dpi else photo.dpi
         facts = encode.FileFacts(photo.icc_profile, dpi)
@@ -204,6 +194,8 @@ class TinyU2NetService:
             confidence=round(confidence, 3),
             animated=probe.animated,
             resized=not options.layout.is_exact and (plan.reduced or placement.is_reduced),
+            reduced_to=reduced_to,
+            foreground=foreground,
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),
         )
@@ -243,6 +235,7 @@ class TinyU2NetService:
             room_bytes=max(0, self.budget.total_bytes - upload_bytes - UPLOAD_SLACK_BYTES),
             full_megapixels=self.settings.max_megapixels,
             most_megapixels=self.settings.max_reduced_megapixels,
+            enough_megapixels=options.enough_megapixels,
         )
         if not options.layout.moves:
             stages.check_longest(max(probe.width, probe.height), options.format)

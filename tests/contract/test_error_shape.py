@@ -32,13 +32,23 @@ def raw(data: bytes, **how: object) -> Callable[[FlaskClient], TestResponse]:
     return lambda client: client.post(PATH, data=data, **how)
 
 
+def json_body(**words: object) -> Callable[[FlaskClient], TestResponse]:
+    return lambda client: client.post(PATH, json=words)
+
+
 CASES = {
     "an empty body": (raw(b""), 400, "missing_file", "field 'file'"),
     "an empty form": (form(), 400, "missing_file", "field 'file'"),
     "a form with options only": (form(format="png"), 400, "missing_file", "field 'file'"),
     "an empty file": (photo(b""), 400, "missing_file", "field 'file'"),
     "the photo under another name": (photo(GOOD, field="photo"), 400, "unknown_field", "'file'"),
-    "two photos": (form(file=[(io.BytesIO(GOOD), "a"), (io.BytesIO(GOOD), "b")]), 400, "multiple_files", "one in"),
+    "a file and an address": (photo(GOOD, image_url="http://a.example/b.jpg"), 400, "multiple_files", "one in"),
+    "a picture that is no base64": (json_body(image="photo.jpg!"), 400, "invalid_image", "base64"),
+    "no background to change to": (
+        lambda client: client.post("/api/change-background", data=GOOD),
+        *(400, "missing_background", "background_color"),
+    ),
+    "a batch of nothing": (lambda client: client.post("/api/batch", data={}), 400, "missing_file", "'file'"),
     "a photo sent as text": (form(file="photo.jpg"), 400, "missing_file", "as a file"),
     "a second file under another name": (
         form(file=(io.BytesIO(GOOD), "a"), mask=(io.BytesIO(GOOD), "b")),
@@ -48,7 +58,11 @@ CASES = {
     "text named .jpg": (photo(b"this is no photo"), 415, "unsupported_format", "AVIF, HEIC, TIFF, BMP or GIF"),
     "a PPM": (photo(encoded(picture(), "PPM")), 415, "unsupported_format", "AVIF, HEIC, TIFF, BMP or GIF"),
     "an SVG": (photo(SVG, "a.svg"), 415, "unsupported_format", "AVIF, HEIC, TIFF, BMP or GIF"),
-    "a JSON body": (raw(b"{}", content_type="application/json"), 415, "unsupported_body", "multipart"),
+    "an empty JSON body": (json_body(), 400, "missing_file", "image_url"),
+    "broken JSON": (raw(b"{", content_type="application/json"), 400, "invalid_json", "form"),
+    "JSON that is a list": (raw(b"[]", content_type="application/json"), 400, "invalid_json", "object"),
+    "JSON in JSON": (json_body(image={"data": ""}), 400, "invalid_json", "text"),
+    "an unknown word in JSON": (json_body(image="", hue=1), 400, "missing_file", ""),
     "a JPEG cut short": (photo(JPEG[: len(JPEG) // 2]), 422, "unreadable_image", "send it again"),
     "a JPEG cut in its header": (photo(JPEG[:30]), 422, "unreadable_image", "send it again"),
     "an image without pixels": (photo(png_with_size(0, 0)), 422, "unreadable_image", ""),

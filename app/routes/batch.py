@@ -1,0 +1,119 @@
+"""POST /api/batch: many photos in, one ZIP out, a photo at a time."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from flask import Blueprint, Response, request, stream_with_context
+from werkzeug.datastructures import FileStorage
+
+from app.errors import Busy, TooLarge, Unavailable
+from app.routes import replies
+from app.routes.bodies import Body, read_body
+from app.routes.connection import is_gone
+from app.routes.forms import check_upload_size, content, no_photo, options_of, photo_files
+from app.routes.work import fetch, the_service
+from app.services import cutout_zip
+from app.services.admission import Deadline
+from app.services.cutout import Cutout
+from app.services.cutout_zip import NamedPhoto
+from app.services.options import CutoutOptions
+
+batch_blueprint = Blueprint("batch", __name__, url_prefix="/api")
+
+_LOOK_AGAIN_S = 0.5
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+@batch_blueprint.post("/batch")
+def batch() -> Response:
+    """Answer several photos with a ZIP of their cut-outs and a manifest.json, sent while they are made."""
+    with ExitStack() as stack:
+        _enter(stack)  # before anything is read
+        image_format = replies.wanted_image_format(request) or "png"
+        try:
+            body = read_body(request)
+        except OSError as fault:
+            if fault.errno not in _DISK_IS_FULL:
+                raise
+            raise Unavailable(
+                "The server has no room to keep so many photos. Please send fewer, or one by one.", code="no_room"
+            ) from fault
+        return _stream(photo_files(body), body, stack, image_format=image_format)
+
+
+def reply(photos: list[FileStorage], body: Body, *, image_format: str, needs_background: bool) -> Response:
+    """Answer the several photos of a form that was sent to a path for one."""
+    with ExitStack() as stack:
+        _enter(stack)
+        return _stream(photos, body, stack, image_format=image_format, needs_background=needs_background)
+
+
+def _enter(stack: ExitStack) -> None:
+    """Take one of the places of batches; it is given back when the stack, or the response that it went to, closes."""
+    batches = the_service().batches
+    batches.enter(Deadline(0))
+    stack.callback(batches.leave)
+
+
+def _stream(
+    photos: list[FileStorage],
+    body: Body,
+    stack: ExitStack,
+    *,
+    image_format: str,
+    needs_background: bool = False,
+) -> Response:
+    settings = the_service().settings
+    options = options_of(body, settings, fetch=fetch, image_format=image_format, needs_background=needs_background)
+    if not photos:
+        raise no_photo()
+    if len(photos) > settings.max_batch_photos:
+        raise TooLarge(
+            f"{len(photos)} photos were sent; this server takes up to {settings.max_batch_photos} at once.",
+            code="too_many_photos",
+        )
+    named = [NamedPhoto(part.filename or "", _reader(part)) for part in photos]
+    response = Response(stream_with_context(cutout_zip.stream(named, _cutter(options))), mimetype="application/zip")
+    response.headers["Content-Disposition"] = 'attachment; filename="cutouts.zip"'
+    response.headers["Cache-Control"] = "no-store"
+    response.call_on_close(stack.pop_all().close)
+    return response
+
+
+def _cutter(options: CutoutOptions) -> Callable[[bytes], Cutout]:
+    """Cuts out one photo of the batch, which waits its turn where others would be sent away."""
+    service, environ = the_service(), request.environ
+
+    def cut_out(data: bytes) -> Cutout:
+        check_upload_size(len(data), service.settings)
+        deadline = Deadline(service.settings.deadline_s, abandoned=lambda: is_gone(environ))
+        held = service.budget.holding()
+        held.add(len(data), exists=True)
+        try:
+            while True:
+                try:
+                    return service.cut_out(data, options, deadline=deadline, patient=True)
+                except Busy:  # other requests hold the memory
+                    deadline.check()
+                    time.sleep(min(_LOOK_AGAIN_S, deadline.remaining_s()))
+        finally:
+            held.release()
+
+    return cut_out
+
+
+def _reader(part: FileStorage) -> Callable[[], bytes]:
+    """Reads one photo when its turn comes, and lets go of what kept it."""
+
+    def read() -> bytes:
+        try:
+            part.stream.seek(0)
+            return content(part)
+        finally:
+            part.close()
+
+    return read

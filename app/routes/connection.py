@@ -1,0 +1,30 @@
+"""What is known of a request's connection, below HTTP; only under gunicorn."""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import Any
+
+# A client may be silent for so long in the middle of a body or an answer.
+SILENCE_LIMIT_S = 20.0
+
+
+def limit_silence(environ: dict[str, Any], limit_s: float = SILENCE_LIMIT_S) -> None:
+    """Give up on a client that neither sends nor takes anything for so long; it would hold its thread for ever."""
+    connection = environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(limit_s)
+
+
+def is_gone(environ: dict[str, Any]) -> bool:
+    """Whether the client has hung up; to be asked once the body is read. False where nothing can be known."""
+    connection: socket.socket | None = environ.get("gunicorn.socket")
+    if connection is None:
+        return False
+    poll = select.poll()
+    try:
+        poll.register(connection, select.POLLIN)
+        return bool(poll.poll(0)) and not connection.recv(1, socket.MSG_PEEK)
+    except (OSError, ValueError):  # reset, or closed on our side
+        return True

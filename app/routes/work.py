@@ -1,0 +1,33 @@
+"""What every route that cuts out does: fetch, cut out before the deadline, and hold the memory that it takes."""
+
+from __future__ import annotations
+
+from flask import current_app, g, request
+
+from app.errors import BadRequest
+from app.routes.connection import is_gone
+from app.routes.forms import RemovalRequest
+from app.services.admission import Deadline
+from app.services.cutout import Cutout
+from app.services.tiny_u2net_service import TinyU2NetService
+
+
+def the_service() -> TinyU2NetService:
+    """The service of this application."""
+    service: TinyU2NetService = current_app.extensions["tinycut"]
+    return service
+
+
+def fetch(url: str) -> bytes:
+    """The picture at an address, counted as memory that this request holds."""
+    raise BadRequest("This server takes no addresses of pictures.", code="urls_not_allowed")
+
+
+def cut_out(removal: RemovalRequest) -> Cutout:
+    """Cut out one photo; the result is held for this request until its client has it."""
+    service = the_service()
+    g.holding.shrink_to(removal.size_bytes)  # less came than was announced
+    deadline = Deadline(service.settings.deadline_s, abandoned=lambda: is_gone(request.environ))
+    cutout = service.cut_out(removal.data, removal.options, deadline=deadline)
+    g.holding.add(len(cutout.image), exists=True)
+    return cutout
