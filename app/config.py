@@ -67,6 +67,10 @@ class Settings:
     deadline_s: float = _setting(
         25.0, "Seconds a request may take, waiting included; later is 503.", least=0.1, most=600
     )
+    result_cache_mb: int = _setting(
+        0, "Results kept on disk, in MB, for those who send the same again. 0: none.", least=0, most=1_000_000
+    )
+    result_cache_dir: str = _setting("", "Folder of the result cache. Empty: one for temporary files.")
     log_level: str = _setting("info", "debug, info, warning or error.")
 
 

@@ -14,6 +14,7 @@ from app import hosting
 from app.errors import ModelUnavailable
 from app.imaging.box import Box
 from app.imaging.drawing import Placement
+from app.services.model_manager import ModelFacts
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REQUIRE_MODEL = "TINYCUT_REQUIRE_MODEL"
@@ -55,6 +56,12 @@ class FakeModels:
         if self.unavailable:
             raise ModelUnavailable(self.unavailable)
         return self.session
+
+    def served_name(self, name: str | None = None) -> str:
+        return "u2netp"
+
+    def list_models(self) -> list[ModelFacts]:
+        return [ModelFacts("u2netp", default=True, installed=True, loaded=True)]
 
     def loaded_models(self) -> list[str]:
         return ["u2netp"]

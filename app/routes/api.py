@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from app.routes import batch, replies
 from app.routes.bodies import read_body
 from app.routes.forms import RemovalRequest, photo_files
-from app.routes.work import cut_out, fetch, the_service
+from app.routes.work import answer, fetch, the_service
 from app.services.presets import PRESETS
 
 api_blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -50,5 +50,6 @@ def _reply(*, needs_background: bool = False) -> Response:
         body, the_service().settings, fetch=fetch, image_format=image_format or "png", needs_background=needs_background
     )
     del body, photos  # a JSON photo is held as text, too
-    cutout = cut_out(removal)
-    return replies.image_reply(cutout) if image_format else replies.json_reply(cutout)
+    if image_format:
+        return answer(removal, replies.image_reply, kind="image")
+    return answer(removal, replies.json_reply, kind="json")

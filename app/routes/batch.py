@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from app.errors import Busy, TooLarge, Unavailable
@@ -76,8 +76,11 @@ def _stream(
             f"{len(photos)} photos were sent; this server takes up to {settings.max_batch_photos} at once.",
             code="too_many_photos",
         )
+    request.keeps_files = True  # type: ignore[attr-defined]  # it is an UploadRequest
+    for part in photos:
+        stack.callback(part.close)
     named = [NamedPhoto(part.filename or "", _reader(part)) for part in photos]
-    response = Response(stream_with_context(cutout_zip.stream(named, _cutter(options))), mimetype="application/zip")
+    response = Response(cutout_zip.stream(named, _cutter(options)), mimetype="application/zip")
     response.headers["Content-Disposition"] = 'attachment; filename="cutouts.zip"'
     response.headers["Cache-Control"] = "no-store"
     response.call_on_close(stack.pop_all().close)

@@ -39,7 +39,15 @@ _TEXT_PHOTOS = "/v1.0/"
 
 class UploadRequest(Request):
     """A request whose uploads stay in memory: people's photos never touch the disk, for the body is bounded. Only a
-    batch, of many photos, waits in a file without a name, that is gone when the request is."""
+    batch, of many photos, waits in files without a name, that are gone when they are closed."""
+
+    # Flask closes the files before the first piece of a streamed answer is made.
+    keeps_files = False
+
+    def close(self) -> None:
+        """Close the files, unless a streamed answer still reads them."""
+        if not self.keeps_files:
+            super().close()
 
     def _get_file_stream(
         self,

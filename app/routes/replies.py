@@ -58,6 +58,7 @@ def image_reply(cutout: Cutout) -> Response:
             "X-Confidence": str(cutout.confidence),
             "X-Animated": str(cutout.animated).lower(),
             "X-Resized": str(cutout.resized).lower(),
+            "X-Cached": str(cutout.cached).lower(),
             "X-Total-Ms": str(cutout.timings_ms["total"]),
             "X-Memory-RSS-MB": str(cutout.memory["rss_mb"]),
             "X-Memory-Peak-MB": str(cutout.memory["peak_rss_mb"]),
@@ -79,6 +80,7 @@ def json_reply(cutout: Cutout) -> Response:
         "confidence": cutout.confidence,
         "animated": cutout.animated,
         "resized": cutout.resized,
+        "cached": cutout.cached,
         "timings_ms": cutout.timings_ms,
         "memory": cutout.memory,
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flask import current_app, g, request
+from collections.abc import Callable
+
+from flask import Response, current_app, g, request
 
 from app.errors import BadRequest
 from app.routes.connection import is_gone
 from app.routes.forms import RemovalRequest
 from app.services.admission import Deadline
 from app.services.cutout import Cutout
-from app.services.tiny_u2net_service import TinyU2NetService
+from app.services.tiny_u2net_service import TinyU2NetService, is_lasting
 
 
 def the_service() -> TinyU2NetService:
@@ -21,6 +23,25 @@ def the_service() -> TinyU2NetService:
 def fetch(url: str) -> bytes:
     """The picture at an address, counted as memory that this request holds."""
     raise BadRequest("This server takes no addresses of pictures.", code="urls_not_allowed")
+
+
+def answer(removal: RemovalRequest, reply: Callable[[Cutout], Response], *, kind: str) -> Response:
+    """Cut out one photo and make the reply; 304 for a client that has it already (only with a result cache).
+
+    `kind` tells apart the answers that are made of one result: JSON, or the picture itself.
+    """
+    key = the_service().result_key(removal.data, removal.options)
+    etag = f"{key}-{kind}"
+    if key and request.if_none_match.contains_weak(etag):
+        response = Response(status=304)
+    else:
+        cutout = cut_out(removal)
+        response = reply(cutout)
+        if not key or not is_lasting(cutout):
+            return response
+    response.set_etag(etag, weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def cut_out(removal: RemovalRequest) -> Cutout:

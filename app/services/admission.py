@@ -101,6 +101,11 @@ class MemoryBudget:
         self._lock = threading.Lock()
         self._held_bytes = 0
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that requests hold now."""
+        return self._held_bytes
+
     def holding(self) -> Holding:
         """Return an empty share for one request."""
         return Holding(self)

@@ -5,17 +5,19 @@ Everything that cuts out (the page, the APIs, the command line, scripts) calls `
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app import config
+from app import __version__, config
 from app.config import Settings
 from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground
 from app.files import write_whole
@@ -34,6 +36,9 @@ from app.services.option_words import check_agreement
 from app.services.options import CutoutOptions, ImageBehind
 from app.services.quality import TIERS
 from app.services.sizing import Plan
+
+if TYPE_CHECKING:
+    from app.services.result_cache import ResultCache
 
 log = logging.getLogger(__name__)
 
@@ -128,18 +133,57 @@ class TinyU2NetService:
         with timings.span("probe"):
             probe = decode.probe(data)
             plan = self._plan(probe, options, upload_bytes=len(data))
+        key = self.result_key(data, options)
+        if self._results and key:
+            with timings.span("cache"):
+                found = self._results.get(key)
+            if found is not None:
+                return replace(found, timings_ms=timings.as_ms(), memory=memory.report(self.models.host))
         with timings.span("queue"):
             self.admission.enter(deadline, patient=patient)
         working = self.budget.holding()
         try:
             working.add(plan.working_bytes)
-            return self._cut_out_admitted(data, probe, plan, options, deadline, timings)
+            cutout = self._cut_out_admitted(data, probe, plan, options, deadline, timings)
+            if self._results and key and is_lasting(cutout):
+                self._results.put(key, cutout)
+            return cutout
         finally:
             try:
                 memory.give_back()  # first: the next photo starts with what this one leaves
             finally:
                 working.release()
                 self.admission.leave()
+
+    def result_key(self, data: bytes, options: CutoutOptions) -> str | None:
+        """What is the same for the same photo, options and server; None without a result cache."""
+        if self._results is None:
+            return None
+        settings, behind = self.settings, options.background
+        server = (
+            __version__,
+            self.models.served_name(options.model),
+            *(settings.precision, settings.resize_mode, settings.max_inference_px),
+            *(settings.max_megapixels, settings.max_reduced_megapixels, self.budget.total_bytes),
+        )
+        digest = hashlib.sha256(repr((server, options, len(data))).encode())
+        digest.update(data)
+        if isinstance(behind, ImageBehind):  # its bytes are not in its repr
+            digest.update(behind.data)
+        return digest.hexdigest()
+
+    @cached_property
+    def _results(self) -> ResultCache | None:
+        """The result cache, where one is set up and its folder can be used."""
+        if not self.settings.result_cache_mb:
+            return None
+        from app.services.result_cache import ResultCache  # SQLite is not loaded where it is not used
+
+        try:
+            return ResultCache(self.settings.result_cache_dir, self.settings.result_cache_mb * MIB)
+        except OSError as fault:
+            log.warning("there is no result cache: its folder cannot be used (%s)", fault.strerror)
+            return None
 
     def _cut_out_admitted(
         self, data: bytes, probe: Probe, plan: Plan, options: CutoutOptions, deadline: Deadline, timings: StageTimings
@@ -340,6 +384,11 @@ class TinyU2NetService:
     def warm_method(self) -> str | None:
         """The method that cut out the warm-up photo; None before it is done."""
         return self._warm_method
+
+
+def is_lasting(cutout: Cutout) -> bool:
+    """Whether the same photo would be cut out the same way later: by the network, not for want of it."""
+    return cutout.method != OPENCV_METHOD
 
 
 def _confidence(saliency: NDArray[np.float32], method: str) -> float:
