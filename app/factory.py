@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, config
 from app.hosting import MIB
-from app.routes import api, handlers, ops, web
+from app.routes import api, guard, handlers, ops, origins, security_headers, web
 from app.routes.forms import UploadRequest
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
@@ -49,8 +50,16 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     )
     app.config.update(flask_keys)
     app.extensions["tinycut"] = service
+    hops = config.routers_in_front(settings, service.models.host)
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1)  # type: ignore[method-assign]
     for blueprint in (api.api_blueprint, web.web_blueprint, ops.ops_blueprint):
         app.register_blueprint(blueprint)
+    # Flask runs what is done before a request in this order (a key is asked for before memory is reserved), and what
+    # is done after it the other way round (an answer is complete before its headers are exposed to other sites).
+    security_headers.register(app)
+    origins.register(app, config.listed(settings.cors_origins))
+    guard.register(app, settings)
     handlers.register(app)
     app.cli.add_command(cli.tinycut)
     return app
