@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask, Response, request
 from flask_cors import CORS
 
@@ -33,7 +35,7 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
     app.after_request(complete)
     CORS(
         app,
-        resources={f"{path}.*": {"origins": list(sites)} for path, sites in allowed.items() if sites},
+        resources={f"{path}.*": {"origins": _patterns(sites)} for path, sites in allowed.items() if sites},
         methods=["GET", "HEAD", "POST"],
         allow_headers=list(ALLOWED_HEADERS),
         max_age=_PREFLIGHT_MAX_AGE_S,
@@ -41,3 +43,8 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
         vary_header=False,
         intercept_exceptions=False,  # every error is an answer that comes by here
     )
+
+
+def _patterns(origins: tuple[str, ...]) -> list[str | re.Pattern[str]]:
+    """Origins as Flask-Cors compares them exactly; left as text, one with brackets would be taken for a pattern."""
+    return ["*" if site == "*" else re.compile(re.escape(site) + r"\Z", re.IGNORECASE) for site in origins]
