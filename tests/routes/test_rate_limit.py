@@ -233,7 +233,7 @@ def test_behind_the_routers_of_each_platform_clients_are_told_apart(
     assert send(client, X_Forwarded_For=chain).status_code == 429
 
 
-def test_two_processes_count_together_in_redis(redis: Redis) -> None:
+def test_two_servers_count_together_in_redis(redis: Redis) -> None:
     first, second = (app_with(rate_limit="2/hour", rate_limit_storage=redis.url).test_client() for _ in range(2))
     assert send(first).headers["X-RateLimit-Remaining"] == "1"
     assert send(second).headers["X-RateLimit-Remaining"] == "0"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -132,12 +132,14 @@ def test_a_form_has_room_for_every_option_and_every_file() -> None:
     assert len(OPTION_FIELDS) + len(PHOTO_FIELDS) + len([BACKGROUND_FIELD]) <= FORM_PARTS < 64
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.from_regex(REQUEST_ID, fullmatch=True))
 def test_a_sound_request_id_of_the_client_comes_back(given_id: str) -> None:
     answer = APP.test_client().get("/api/nothing", headers={"X-Request-ID": given_id})
     assert answer.headers["X-Request-ID"] == answer.get_json()["request_id"] == given_id
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=300))
 def test_any_other_request_id_is_replaced_and_never_shown(given_id: str) -> None:
     answer = APP.test_client().get("/api/nothing", headers={"X-Request-ID": given_id})
