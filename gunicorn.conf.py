@@ -51,6 +51,8 @@ worker_tmp_dir = "/dev/shm" if _os.access("/dev/shm", _os.W_OK) else None
 control_socket_disable = True
 # The hosts' routers stand in front, under changing addresses.
 forwarded_allow_ips = "*"
+# No client may move the app to another path: gunicorn would take SCRIPT_NAME and PATH_INFO from whom it trusts.
+forwarder_headers = ""
 accesslog = "-"
 # %(U)s is the path without its query string.
 # (Written escaped: a decoded line break in a path would forge a line.)

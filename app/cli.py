@@ -78,6 +78,8 @@ def settings() -> None:
     now = current()
     for setting in SETTINGS:
         value = getattr(now, setting.name.lower())
+        if setting.secret and value != setting.default:
+            value = "(set, not shown)"
         click.echo(f"{setting.name}={value}\n    {setting.help} Default: {setting.default!r}.")
 
 

@@ -7,21 +7,27 @@ fault at once, so that a deployer mends them in one go.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from app.hosting import FALSE_WORDS, TRUE_WORDS, Host
+from app.hosting import FALSE_WORDS, ROUTER_HOPS, TRUE_WORDS, Host
 
 
 class ConfigError(Exception):
     """One or more settings have values that cannot be used; the message lists them all."""
 
 
-def _setting(default: Any, text: str, *, least: float | None = None, most: float | None = None) -> Any:
-    return field(default=default, metadata={"help": text, "least": least, "most": most})
+def _setting(
+    default: Any, text: str, *, least: float | None = None, most: float | None = None, secret: bool = False
+) -> Any:
+    return field(
+        default=default, repr=not secret, metadata={"help": text, "least": least, "most": most, "secret": secret}
+    )
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,29 @@ class Settings:
         0, "Results kept on disk, in MB, for those who send the same again. 0: none.", least=0, most=1_000_000
     )
     result_cache_dir: str = _setting("", "Folder of the result cache. Empty: one for temporary files.")
+    api_keys: str = _setting(
+        "", "Keys, apart by commas; a client must send one of them. Empty: everybody may use the API.", secret=True
+    )
+    rate_limit: str = _setting(
+        "", "Photos that one client may send: 60/minute, or several rates: 5/second;500/day. Empty: any number."
+    )
+    rate_limit_storage: str = _setting(
+        "memory://",
+        "Where they are counted: memory:// (each worker alone) or redis://host:6379 (all together).",
+        secret=True,
+    )
+    cors_origins: str = _setting(
+        "", "Sites whose pages may call the API, apart by commas: https://shop.example. *: all. Empty: none."
+    )
+    proxy_hops: int = _setting(
+        -1, "Routers in front, each adding to X-Forwarded-For. -1: as on this platform.", least=-1, most=10
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One entry of the registry: what a person needs to know to set it."""
+    """One entry of the registry: what a person needs to know to set it. What is `secret` is never shown."""
 
     name: str
     type: type
@@ -84,6 +107,7 @@ class Setting:
     help: str
     least: float | None
     most: float | None
+    secret: bool
 
 
 SETTINGS: tuple[Setting, ...] = tuple(
@@ -114,7 +138,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[setting.name.lower()] = _parse(setting, text)
         except ValueError as fault:
-            faults.append(f"{setting.name}={text!r}: {fault}. {setting.help}")
+            shown = setting.name if setting.secret else f"{setting.name}={text!r}"
+            faults.append(f"{shown}: {fault}. {setting.help}")
     if faults:
         raise ConfigError("These settings cannot be used:\n  " + "\n  ".join(faults))
     return Settings(**values)
@@ -129,6 +154,16 @@ def current() -> Settings:
 def photos_at_once(settings: Settings, host: Host) -> int:
     """How many photos are worked on at once: CONCURRENCY, else one on a constrained host, one a processor elsewhere."""
     return settings.concurrency or (1 if host.constrained else host.cpu_count)
+
+
+def routers_in_front(settings: Settings, host: Host) -> int:
+    """How many routers stand in front and tell the client's address: PROXY_HOPS, else as the platform has them."""
+    return settings.proxy_hops if settings.proxy_hops >= 0 else ROUTER_HOPS.get(host.platform, 0)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a setting that is a list, apart by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def model_homes(settings: Settings) -> tuple[Path, ...]:
@@ -152,6 +187,8 @@ def _parse(setting: Setting, text: str) -> Any:
         choices = CHOICES.get(setting.name)
         if choices and text.lower() not in choices:
             raise ValueError(f"expected one of {', '.join(word for word in choices if word)}")
+        if setting.name in CHECKS:
+            CHECKS[setting.name](text)
         return text.lower() if choices else text
     return _parse_number(setting, text)
 
@@ -175,3 +212,45 @@ def _parse_number(setting: Setting, text: str) -> float:
     if not least <= number <= most:  # also false for NaN
         raise ValueError(f"expected {kind} from {setting.least} to {setting.most}")
     return number
+
+
+def _check_api_keys(text: str) -> None:
+    keys = listed(text)
+    if not keys or not all(_API_KEY.fullmatch(key) for key in keys):
+        raise ValueError("expected keys of 8 or more letters, digits or signs, without spaces, apart by commas")
+
+
+def _check_rate_limit(text: str) -> None:
+    from limits import parse_many  # 3 MB: only where a rate is set
+
+    try:
+        sound = all(rate.amount > 0 for rate in parse_many(text))
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("expected a rate such as 60/minute, or several: 5/second;500/day")
+
+
+def _check_rate_limit_storage(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        sound = text == "memory://" or (url.scheme in ("redis", "rediss") and bool(url.hostname) and url.port != 0)
+    except ValueError:  # a port that is no number; its text could be part of a password
+        sound = False
+    if not sound:
+        raise ValueError("expected memory://, or an address such as redis://host:6379")
+
+
+def _check_cors_origins(text: str) -> None:
+    if text != "*" and not (listed(text) and all(_ORIGIN.fullmatch(origin) for origin in listed(text))):
+        raise ValueError("expected * alone, or origins such as https://shop.example, without a path, apart by commas")
+
+
+_API_KEY = re.compile(r"[!-~]{8,}")
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+CHECKS: dict[str, Callable[[str], None]] = {
+    "API_KEYS": _check_api_keys,
+    "RATE_LIMIT": _check_rate_limit,
+    "RATE_LIMIT_STORAGE": _check_rate_limit_storage,
+    "CORS_ORIGINS": _check_cors_origins,
+}

@@ -27,6 +27,13 @@ class BadRequest(AppError):
     code = "bad_request"
 
 
+class Unauthorized(AppError):
+    """The server has keys, and the client sent none of them."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
 class TooLarge(AppError):
     """The upload has more bytes than the server takes."""
 

@@ -1,4 +1,4 @@
-"""What every answer gets: a request id, security headers, and one shape of error."""
+"""What every answer gets: a request id, and one shape of error."""
 
 from __future__ import annotations
 
@@ -21,17 +21,8 @@ from app.services.tiny_u2net_service import TinyU2NetService
 
 log = logging.getLogger(__name__)
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 MACHINE_PATHS = ("/api/", "/health", "/ready", "/metrics")
-HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body"}
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body", 429: "rate_limit_exceeded"}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DRAIN_BYTES, _DRAIN_S, _DRAIN_SILENCE_S = 64 * MIB, 10.0, 1.0
@@ -73,8 +64,6 @@ def _finish(response: Response) -> Response:
     elif holding is not None:
         response.call_on_close(holding.release)
     response.headers["X-Request-ID"] = request_id()
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
     return response
 
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, g, render_template, request
 from app import __version__
 from app.errors import AppError, BadRequest
 from app.imaging.encode import FORMATS
-from app.routes import replies
+from app.routes import guard, replies
 from app.routes.forms import check_upload_size
 from app.services.option_words import TRANSPARENT, read_options
 from app.services.tiny_u2net_service import TinyU2NetService
@@ -39,6 +39,8 @@ def cut_out_by_form() -> Response:
     service: TinyU2NetService = current_app.extensions["tinycut"]
     form = {**EMPTY_FORM, **request.form}
     try:
+        if guard.needs_key():
+            guard.admit(form.get("api_key", ""))
         upload = request.files.get("file")
         data = upload.read() if upload else b""
         if not data:
@@ -84,6 +86,7 @@ def _page(**context: object) -> Response:
             "form": EMPTY_FORM,
             "result": None,
             "error": None,
+            "needs_key": guard.needs_key(),
             "sample_credit": SAMPLE_CREDIT,
             "version": __version__,
             **context,
