@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from flask import Blueprint, Response, current_app, g, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 
 from app import __version__
 from app.errors import AppError, BadRequest
 from app.imaging.encode import FORMATS
 from app.routes import guard, replies
-from app.routes.forms import check_upload_size
+from app.routes.forms import RemovalRequest, check_upload_size
+from app.routes.work import cut_out, the_service
 from app.services.option_words import TRANSPARENT, read_options
-from app.services.tiny_u2net_service import TinyU2NetService
 
 web_blueprint = Blueprint("web", __name__)
 
@@ -36,7 +36,7 @@ def show_page() -> Response:
 @web_blueprint.post("/")
 def cut_out_by_form() -> Response:
     """Cut out the photo of a plain form post and show the page with the result, or with what is wrong."""
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    service = the_service()
     form = {**EMPTY_FORM, **request.form}
     try:
         if guard.needs_key():
@@ -46,11 +46,10 @@ def cut_out_by_form() -> Response:
         if not data:
             raise BadRequest("Please choose a photo first.", code="missing_file")
         check_upload_size(len(data), service.settings)
-        g.holding.shrink_to(len(data))
         color = form["background_color"] if form["background"] == "color" else TRANSPARENT
         options = read_options({"background_color": color, "format": form["format"]})
-        cutout = service.cut_out(data, options)
-        g.holding.add(PAGE_COPIES * len(cutout.image))
+        cutout = cut_out(RemovalRequest(data, options))
+        g.holding.add((PAGE_COPIES - 1) * len(cutout.image))
     except AppError as error:
         return page_with_error(error.status, error.code, error.message, form=form)
     stem = PurePath(upload.filename or "photo").stem if upload else "photo"
@@ -76,7 +75,7 @@ def page_with_error(status: int, code: str, message: str, *, form: Mapping[str, 
 
 
 def _page(**context: object) -> Response:
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    service = the_service()
     page = render_template(
         "index.html",
         **{
