@@ -44,6 +44,7 @@ class Settings:
     )
     omp_num_threads: int = _setting(0, "Threads of one inference. 0: the processors found.", least=0, most=256)
     max_upload_mb: float = _setting(10.0, "Largest photo taken, in MB (2^20 bytes).", least=0.001, most=1024)
+    allow_urls: bool = _setting(True, "Download pictures that a request names by URL, from public hosts only.")
     max_megapixels: float = _setting(
         25.0, "Largest photo worked on at its full size, in megapixels.", least=0.0001, most=1000
     )

@@ -32,6 +32,7 @@ from app.services.model_manager import ModelManager, model_manager
 from app.services.option_words import check_agreement
 from app.services.options import CutoutOptions, ImageBehind
 from app.services.quality import TIERS
+from app.services.remote_image import RemoteImages
 from app.services.sizing import Plan
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class TinyU2NetService:
         self._given_settings = settings
         self.models = models or model_manager
         self._gates_lock = threading.Lock()
-        self._made_gates: tuple[Admission, MemoryBudget] | None = None
+        self._made_gates: tuple[Admission, MemoryBudget, RemoteImages] | None = None
         self._warm_up_lock = threading.Lock()
         self._warm_up_thread: threading.Thread | None = None
         self._warm_up_begun = False
@@ -108,7 +109,12 @@ class TinyU2NetService:
         return self._gates[1]
 
     @property
-    def _gates(self) -> tuple[Admission, MemoryBudget]:
+    def remote_images(self) -> RemoteImages:
+        """Downloads of pictures by URL: by ALLOW_URLS, of up to MAX_UPLOAD_MB each."""
+        return self._gates[2]
+
+    @property
+    def _gates(self) -> tuple[Admission, MemoryBudget, RemoteImages]:
         with self._gates_lock:  # two threads must not make two
             if self._made_gates is None:
                 host = self.models.host
@@ -117,6 +123,7 @@ class TinyU2NetService:
                 self._made_gates = (
                     Admission(slots=slots, queue_size=self.settings.queue_size),
                     MemoryBudget(budget_mb * MIB),
+                    RemoteImages(allowed=self.settings.allow_urls, most_bytes=int(self.settings.max_upload_mb * MIB)),
                 )
             return self._made_gates
 
