@@ -54,6 +54,7 @@ class Settings:
         100.0, "Largest batch taken, in MB; it waits in a temporary file.", least=0.001, most=10240
     )
     max_batch_photos: int = _setting(50, "Most photos of one batch.", least=1, most=1000)
+    allow_urls: bool = _setting(True, "Download pictures that a request names by URL, from public hosts only.")
     max_megapixels: float = _setting(
         25.0, "Largest photo worked on at its full size, in megapixels.", least=0.0001, most=1000
     )
