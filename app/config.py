@@ -20,8 +20,12 @@ class ConfigError(Exception):
     """One or more settings have values that cannot be used; the message lists them all."""
 
 
-def _setting(default: Any, text: str, *, least: float | None = None, most: float | None = None) -> Any:
-    return field(default=default, metadata={"help": text, "least": least, "most": most})
+def _setting(
+    default: Any, text: str, *, least: float | None = None, most: float | None = None, secret: bool = False
+) -> Any:
+    return field(
+        default=default, repr=not secret, metadata={"help": text, "least": least, "most": most, "secret": secret}
+    )
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,16 @@ class Settings:
         0, "Results kept on disk, in MB, for those who send the same again. 0: none.", least=0, most=1_000_000
     )
     result_cache_dir: str = _setting("", "Folder of the result cache. Empty: one for temporary files.")
+    metrics_token: str = _setting(
+        "", "What /metrics asks for, as Authorization: Bearer. Empty: everybody may read it.", secret=True
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
+    log_format: str = _setting("text", "text or json: how a line of the log is written.")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One entry of the registry: what a person needs to know to set it."""
+    """One entry of the registry: what a person needs to know to set it. What is `secret` is never shown."""
 
     name: str
     type: type
@@ -84,6 +92,7 @@ class Setting:
     help: str
     least: float | None
     most: float | None
+    secret: bool
 
 
 SETTINGS: tuple[Setting, ...] = tuple(
@@ -94,6 +103,7 @@ CHOICES = {
     "PRECISION": ("auto", "float", "int8"),
     "RESIZE_MODE": ("dynamic", "static", "hybrid"),
     "LOG_LEVEL": ("debug", "info", "warning", "error"),
+    "LOG_FORMAT": ("text", "json"),
     "MEMORY_CONSTRAINED": ("", *TRUE_WORDS, *FALSE_WORDS),
 }
 
@@ -114,7 +124,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[setting.name.lower()] = _parse(setting, text)
         except ValueError as fault:
-            faults.append(f"{setting.name}={text!r}: {fault}. {setting.help}")
+            shown = setting.name if setting.secret else f"{setting.name}={text!r}"
+            faults.append(f"{shown}: {fault}. {setting.help}")
     if faults:
         raise ConfigError("These settings cannot be used:\n  " + "\n  ".join(faults))
     return Settings(**values)

@@ -12,6 +12,7 @@ from app.errors import AppError, BadRequest
 from app.imaging.encode import FORMATS
 from app.routes import replies
 from app.routes.forms import check_upload_size
+from app.routes.request_log import note_error
 from app.services.option_words import TRANSPARENT, read_options
 from app.services.tiny_u2net_service import TinyU2NetService
 
@@ -50,6 +51,7 @@ def cut_out_by_form() -> Response:
         cutout = service.cut_out(data, options)
         g.holding.add(PAGE_COPIES * len(cutout.image))
     except AppError as error:
+        note_error(error.code)
         return page_with_error(error.status, error.code, error.message, form=form)
     stem = PurePath(upload.filename or "photo").stem if upload else "photo"
     return _page(
