@@ -6,11 +6,14 @@ Names here are gunicorn's settings: anything else starts with an underscore.
 import os as _os
 import socket as _socket
 import struct as _struct
+import sys as _sys
 
 from gunicorn import glogging as _glogging
+from gunicorn.http.errors import ParseException as _ParseException
 
 from app import config as _config
 from app import hosting as _hosting
+from app import logs as _logs
 
 try:
     _settings = _config.load()
@@ -54,14 +57,36 @@ control_socket_disable = True
 forwarded_allow_ips = "*"
 # No client may move the app to another path: gunicorn would take SCRIPT_NAME and PATH_INFO from whom it trusts.
 forwarder_headers = ""
-accesslog = "-"
+# The app writes a line for each request itself (app/routes/request_log.py). Heroku turns this log on all the same.
+accesslog = None
 # %(U)s is the path without its query string.
 # (Written escaped: a decoded line break in a path would forge a line.)
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
 
 
-class _EscapingLogger(_glogging.Logger):
-    """Writes paths so that they stay on their line."""
+class _Logger(_glogging.Logger):
+    """gunicorn's own records, in the app's lines, without what a client sent or what an exception says."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        _logs.configure(level=_settings.log_level, line_format=_settings.log_format)
+        if cfg.errorlog == "-":
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
+        if cfg.accesslog == "-":
+            self.access_log.handlers.clear()
+            self.access_log.propagate = True
+
+    def warning(self, msg, *args, **kwargs):
+        fault = _sys.exception()
+        if isinstance(fault, _ParseException):  # the message quotes the request's line or header
+            msg, args = "a request could not be read (%s)", (type(fault).__name__,)
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg, *args, **kwargs):
+        # The arguments are addresses with their query strings, and a message that is no text is an exception.
+        words = msg.partition("%")[0].strip() if isinstance(msg, str) else "gunicorn met a fault"
+        super().exception(words, **kwargs)
 
     def atoms(self, resp, req, environ, request_time):
         atoms = super().atoms(resp, req, environ, request_time)
@@ -69,7 +94,7 @@ class _EscapingLogger(_glogging.Logger):
         return atoms
 
 
-logger_class = _EscapingLogger
+logger_class = _Logger
 
 
 def post_fork(server, worker):

@@ -1,13 +1,12 @@
 """What gunicorn serves: `gunicorn wsgi:app`."""
 
-import logging
 import sys
 
-from app import create_app
+from app import create_app, logs
 from app.config import ConfigError, current
 
 try:
-    logging.basicConfig(level=current().log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(level=current().log_level, line_format=current().log_format)
     app = create_app()
 except ConfigError as fault:
     sys.exit(str(fault))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 
 import click
 
+from app import logs
 from app.config import SETTINGS, ConfigError, current
 from app.errors import AppError, BadRequest, ModelUnavailable
 from app.services.option_words import read_options
@@ -19,7 +19,7 @@ from app.services.tiny_u2net_service import tiny_u2net_service as service
 def tinycut() -> None:
     """Cut the subject out of photos."""
     try:
-        logging.basicConfig(level=current().log_level.upper(), format="%(levelname)s %(message)s")
+        logs.configure(level=current().log_level, line_format=current().log_format)
     except ConfigError as fault:
         raise click.ClickException(str(fault)) from None
 

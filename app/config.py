@@ -95,7 +95,11 @@ class Settings:
     proxy_hops: int = _setting(
         -1, "Routers in front, each adding to X-Forwarded-For. -1: as on this platform.", least=-1, most=10
     )
+    metrics_token: str = _setting(
+        "", "What /metrics asks for, as Authorization: Bearer. Empty: everybody may read it.", secret=True
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
+    log_format: str = _setting("text", "text or json: how a line of the log is written.")
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ CHOICES = {
     "PRECISION": ("auto", "float", "int8"),
     "RESIZE_MODE": ("dynamic", "static", "hybrid"),
     "LOG_LEVEL": ("debug", "info", "warning", "error"),
+    "LOG_FORMAT": ("text", "json"),
     "MEMORY_CONSTRAINED": ("", *TRUE_WORDS, *FALSE_WORDS),
 }
 

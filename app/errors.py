@@ -1,7 +1,7 @@
 """Every error a client can meet: an HTTP status, a code for programs and a sentence for people.
 
 The message is public: it says what is wrong and what to do, and never holds a path, a secret or another
-library's exception text. The cause goes to the log by `raise … from cause`.
+library's exception text. The cause's type and place go to the log by `raise … from cause`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class ClientGone(AppError):
 class ModelUnavailable(AppError):
     """The network cannot be had: no file, no memory, or onnxruntime failed.
 
-    `detail` says why, with file names and checksums: it is for the log and the command line, never for a client.
+    `detail` says why, with file names and checksums: it is for the command line, never for a client or the log.
     """
 
     status = 503

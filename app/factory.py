@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, config
-from app.routes import api, batch, guard, handlers, ops, origins, rembg, security_headers, web
+from app.routes import api, batch, guard, handlers, ops, origins, rembg, request_log, security_headers, web
 from app.routes.bodies import UploadRequest
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
@@ -40,6 +40,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     hops = config.routers_in_front(settings, service.models.host)
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1)  # type: ignore[method-assign]
+    request_log.register(app)
     for blueprint in (
         api.api_blueprint,
         batch.batch_blueprint,

@@ -16,6 +16,7 @@ from app.hosting import MIB
 from app.routes.bodies import held_bytes, limit_body
 from app.routes.connection import limit_silence
 from app.routes.replies import error_reply
+from app.routes.request_log import note_error
 from app.routes.web import page_with_error
 from app.services.tiny_u2net_service import TinyU2NetService
 
@@ -68,8 +69,6 @@ def _finish(response: Response) -> Response:
 
 
 def _on_app_error(error: AppError) -> Response:
-    if error.status >= 500:
-        log.warning("request %s answered %d: %r", request_id(), error.status, error)
     return _reply(error.status, error.code, error.message, retry_after_s=error.retry_after_s)
 
 
@@ -132,6 +131,7 @@ def _on_bug(error: Exception) -> Response:
 
 
 def _reply(status: int, code: str, message: str, *, retry_after_s: int | None = None) -> Response:
+    note_error(code)
     if request.endpoint == "web.cut_out_by_form":
         response = page_with_error(status, code, message)
     elif request.path.startswith(MACHINE_PATHS) or not request.accept_mimetypes.accept_html:

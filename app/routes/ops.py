@@ -1,10 +1,17 @@
-"""For whoever watches over the server: /health and /ready."""
+"""For whoever watches over the server: /health, /ready and /metrics."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, jsonify
+import hmac
 
-from app import __version__
+from flask import Blueprint, Response, current_app, jsonify, request
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+
+from app import __version__, metrics
+from app.errors import Unauthorized
+from app.hosting import MIB
+from app.services import memory
 from app.services.tiny_u2net_service import TinyU2NetService
 
 ops_blueprint = Blueprint("ops", __name__)
@@ -32,6 +39,35 @@ def ready() -> Response:
         response.status_code = 503
         response.headers["Retry-After"] = "1"
     return _unstored(response)
+
+
+@ops_blueprint.get("/metrics")
+def show_metrics() -> Response:
+    """Tell every metric in the text format of Prometheus, or in OpenMetrics for a client that accepts it."""
+    service: TinyU2NetService = current_app.extensions["tinycut"]
+    _check_token(service.settings.metrics_token)
+    _read_states(service)
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return _unstored(Response(encode(REGISTRY), content_type=content_type))
+
+
+def _check_token(token: str) -> None:
+    """Raise Unauthorized where a token is set up and the client sent another one, or none."""
+    sent = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
+    # Headers come as Latin-1, whatever their bytes are.
+    if token and not hmac.compare_digest((sent or "").encode("latin-1"), token.encode()):
+        raise Unauthorized("Please send this server's METRICS_TOKEN as Authorization: Bearer.", code="invalid_token")
+
+
+def _read_states(service: TinyU2NetService) -> None:
+    admission = service.admission
+    metrics.QUEUE_DEPTH.set(admission.waiting)
+    metrics.BUSY_SLOTS.set(admission.busy)
+    metrics.SLOTS.set(admission.slots)
+    metrics.MEMORY_RESIDENT_BYTES.set(memory.rss_mb() * MIB)
+    metrics.MEMORY_LIMIT_BYTES.set(service.models.host.memory_limit_mb * MIB)
+    metrics.MEMORY_HELD_BYTES.set(service.budget.held_bytes)
+    metrics.RESULT_CACHE_BYTES.set(service.result_cache_bytes)
 
 
 def _unstored(response: Response) -> Response:

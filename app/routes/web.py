@@ -12,6 +12,7 @@ from app.errors import AppError, BadRequest
 from app.imaging.encode import FORMATS
 from app.routes import guard, replies
 from app.routes.forms import RemovalRequest, check_upload_size
+from app.routes.request_log import note_error
 from app.routes.work import cut_out, the_service
 from app.services.option_words import TRANSPARENT, read_options
 
@@ -51,6 +52,7 @@ def cut_out_by_form() -> Response:
         cutout = cut_out(RemovalRequest(data, options))
         g.holding.add((PAGE_COPIES - 1) * len(cutout.image))
     except AppError as error:
+        note_error(error.code)
         return page_with_error(error.status, error.code, error.message, form=form)
     stem = PurePath(upload.filename or "photo").stem if upload else "photo"
     return _page(

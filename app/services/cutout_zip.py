@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from app import metrics
 from app.errors import AppError, ClientGone
 from app.imaging.encode import FORMATS
 from app.services.cutout import Cutout
@@ -49,6 +50,7 @@ def stream(photos: Iterable[NamedPhoto], cut_out: Callable[[bytes], Cutout]) -> 
             except ClientGone:
                 raise
             except AppError as fault:
+                metrics.REJECTIONS.labels(reason=fault.code).inc()
                 entry |= {"status": fault.status, "error": {"code": fault.code, "message": fault.message}}
                 continue
             entry |= {"status": 200, "file": _free_name(entry["name"], FORMATS[cutout.format].suffix, taken)}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app import config, hosting
+from app import config, hosting, metrics
 from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
 from app.hosting import Host
@@ -249,7 +249,11 @@ class ModelManager:
             raise _NotYet(f"The model {name} is still being loaded.")
         try:
             if name not in self._sessions:
+                started_s = time.perf_counter()
                 session = self._load_tiny(source) if source else self._load_rembg(name, may_download)
+                load_s = time.perf_counter() - started_s
+                metrics.MODEL_LOAD_SECONDS.labels(model=name).set(load_s)
+                log.info("loaded the model %s in %.2f s", name, load_s)
                 self._sessions[name] = session
             return self._sessions[name]
         finally:
@@ -275,10 +279,9 @@ class ModelManager:
             self._failures.clear()
 
     def _load_tiny(self, source: Path) -> Session:
-        started_s = time.perf_counter()
         memory.tune_allocator()
         session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
-        log.info("loaded the model from %s (%s) in %.2f s", source, session.form, time.perf_counter() - started_s)
+        log.info("the model is served in its %s form", session.form)
         return session
 
     def _open_rewritten(self, source: Path) -> OnnxSession | None:
@@ -291,7 +294,7 @@ class ModelManager:
                     rewrites, self.settings, threads=self._threads, available_mb=memory.available_mb(self.host)
                 )
             except RuntimeError as fault:
-                log.warning("the 8-bit network could not be tried: %s", fault)
+                log.warning("the 8-bit network could not be tried", exc_info=fault)
                 if attempt == 1:
                     rewrites.discard()  # damaged on its disk: made anew, once
                     continue
@@ -299,7 +302,7 @@ class ModelManager:
             try:
                 return self._open(rewrites.path(form), form)
             except ModelUnavailable as fault:
-                log.warning("the rewritten model is dropped: %s", fault)
+                log.warning("the rewritten model is dropped", exc_info=fault)
                 rewrites.discard()
         return None
 
@@ -321,7 +324,7 @@ class ModelManager:
             except ModelUnavailable as fault:
                 if not may_download:
                     raise
-                log.warning("%s Downloading it again.", fault)
+                log.warning("the model file %s cannot be used; downloading it again", path.name, exc_info=fault)
         return self._download(model.name, wait_s)
 
     def _download(self, name: str, wait_s: float | None) -> Path:

@@ -89,7 +89,7 @@ def make(source: Path, settings: Settings) -> Rewrites | None:
         _run(_OPTIMIZER, "--source", str(source), *forms, "--quiet")
         return rewrites
     except (OSError, RuntimeError, subprocess.SubprocessError) as fault:
-        log.warning("the published model is served as it is, for it could not be rewritten: %s", fault)
+        log.warning("the published model is served as it is, for it could not be rewritten", exc_info=fault)
         return None
 
 
@@ -146,7 +146,7 @@ def _measure(rewrites: Rewrites, threads: int) -> str:
     try:
         write_whole(rewrites.choice_path, line.encode())
     except OSError as fault:  # a read-only disk: it is measured again at the next start
-        log.info("what was measured cannot be kept: %s", fault)
+        log.info("what was measured cannot be kept", exc_info=fault)
     return form
 
 

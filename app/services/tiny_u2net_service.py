@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app import __version__, config
+from app import __version__, config, metrics
 from app.config import Settings
 from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground
 from app.files import write_whole
@@ -152,6 +152,7 @@ class TinyU2NetService:
         if self._results and key:
             with timings.span("cache"):
                 found = self._results.get(key)
+            metrics.RESULT_CACHE_REQUESTS.labels(outcome="miss" if found is None else "hit").inc()
             if found is not None:
                 return replace(found, timings_ms=timings.as_ms(), memory=memory.report(self.models.host))
         with timings.span("queue"):
@@ -160,6 +161,7 @@ class TinyU2NetService:
         try:
             working.add(plan.working_bytes)
             cutout = self._cut_out_admitted(data, probe, plan, options, deadline, timings)
+            metrics.CUTOUTS.labels(method=cutout.method, model=cutout.model).inc()
             if self._results and key and is_lasting(cutout):
                 self._results.put(key, cutout)
             return cutout
@@ -273,13 +275,17 @@ class TinyU2NetService:
             saliency = session.infer(reduced, resize=resize, tier=TIERS[options.quality])
             return saliency, session.method, session.name
         except ModelUnavailable as fault:
+            metrics.FALLBACKS.inc()
             self._tell_fallback(fault)
             return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
 
     def _tell_fallback(self, fault: ModelUnavailable) -> None:
         if fault.detail != self._told_fallback_reason:
             self._told_fallback_reason = fault.detail
-            log.warning("photos are cut out by OpenCV, for the network cannot be had: %s", fault.detail)
+            log.warning(
+                "photos are cut out by OpenCV, for the network cannot be had (python -m app.cli warm tells why)",
+                exc_info=fault,
+            )
 
     def _plan(self, probe: Probe, options: CutoutOptions, *, upload_bytes: int) -> Plan:
         """Plan what the work takes; refuse what can never fit, before a pixel is decoded."""
@@ -348,6 +354,11 @@ class TinyU2NetService:
             return False
         return True
 
+    @property
+    def result_cache_bytes(self) -> int:
+        """Size of the result cache on disk; 0 without one."""
+        return self._results.size_bytes if self._results else 0
+
     def get_memory_usage(self) -> dict[str, float | int | str | bool]:
         """Facts about memory: rss, peak and available in MB, the limit, where it was found, constrained or not."""
         return memory.report(self.models.host)
@@ -375,7 +386,7 @@ class TinyU2NetService:
                 self.admission.slots,
             )
         except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
-            log.info("the warm-up gave way: %s", fault)
+            log.info("the warm-up gave way: %s", fault.code)
         finally:
             memory.settle()
             with self._warm_up_lock:

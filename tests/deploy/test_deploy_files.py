@@ -112,7 +112,8 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_a_sentence(gunicorn_c
         gunicorn_conf(QUEUE_SIZE="many")
 
 
-def test_the_access_log_has_no_query_string(gunicorn_conf: Any) -> None:
+def test_the_access_log_is_the_apps_own_and_gunicorns_has_no_query_string(gunicorn_conf: Any) -> None:
+    assert gunicorn_conf()["accesslog"] is None
     form = gunicorn_conf()["access_log_format"]
     assert "%(U)s" in form
     assert "%(q)s" not in form

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from app.config import Settings
 from app.errors import Busy
+from app.logs import make_formatter
 from app.services.admission import Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.support import FakeModels, FakeSession, encoded, opened, picture
@@ -154,13 +155,15 @@ def test_a_named_model_is_asked_for_and_never_downloaded(client: FlaskClient, mo
 def test_without_the_network_the_photo_is_cut_out_by_opencv_and_the_log_says_why_once(
     client: FlaskClient, models: FakeModels, caplog: pytest.LogCaptureFixture
 ) -> None:
-    models.unavailable = "the file is gone"
+    models.unavailable = "/models/u2netp.onnx is gone"
     for _ in range(3):
         body = post(client).get_json()
         assert (body["success"], body["method"], body["model"]) == (True, "opencv", "grabcut")
-    assert [record.getMessage() for record in caplog.records if "the file is gone" in record.getMessage()] == [
-        "photos are cut out by OpenCV, for the network cannot be had: the file is gone"
-    ]
+    lines = [make_formatter("text").format(record) for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) == 1
+    assert "photos are cut out by OpenCV, for the network cannot be had" in lines[0]
+    assert "ModelUnavailable in app.services.tiny_u2net_service:" in lines[0]
+    assert "/models" not in lines[0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 7), (1, 4000), (4000, 1), (31, 31)])

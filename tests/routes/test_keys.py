@@ -22,7 +22,14 @@ from tests.support import app_with, encoded, picture
 PATH = "/api/remove-background"
 FIRST, SECOND = "canary-first-key", "canary-second-key"
 PHOTO = encoded(picture())
-OPEN_PREFIXES = ("/health", "/ready", "/static/", "/docs", "/openapi.json")
+OPEN_PREFIXES = (
+    "/health",
+    "/ready",
+    "/metrics",
+    "/static/",
+    "/docs",
+    "/openapi.json",
+)  # /metrics has a token of its own
 
 
 @pytest.fixture
