@@ -8,7 +8,7 @@ from dataclasses import replace
 from flask import Flask
 
 from app import cli, config
-from app.routes import api, batch, handlers, ops, web
+from app.routes import api, batch, handlers, ops, removebg, web
 from app.routes.bodies import UploadRequest
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
@@ -36,7 +36,10 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.config.update(flask_keys)
     app.extensions["tinycut"] = service
-    for blueprint in (api.api_blueprint, batch.batch_blueprint, web.web_blueprint, ops.ops_blueprint):
+    for blueprint in (
+        *(api.api_blueprint, batch.batch_blueprint, removebg.removebg_blueprint),
+        *(web.web_blueprint, ops.ops_blueprint),
+    ):
         app.register_blueprint(blueprint)
     handlers.register(app)
     app.cli.add_command(cli.tinycut)
