@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, config
-from app.routes import api, batch, guard, handlers, ops, origins, rembg, request_log, security_headers, web
+from app.routes import api, batch, guard, handlers, ops, origins, rembg, removebg, request_log, security_headers, web
 from app.routes.bodies import UploadRequest
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
@@ -45,6 +45,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         api.api_blueprint,
         batch.batch_blueprint,
         rembg.rembg_blueprint,
+        removebg.removebg_blueprint,
         web.web_blueprint,
         ops.ops_blueprint,
     ):

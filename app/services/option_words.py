@@ -70,7 +70,7 @@ def read_options(
                 f"{', '.join(OPTION_FIELDS)}.",
                 code="unknown_field",
             )
-    given = _Given(fields)
+    given = Given(fields)
     file_format = given.one_of("format", FORMATS, image_format, aliases=FORMAT_ALIASES)
     options = CutoutOptions(
         output=given.one_of("output", OUTPUTS, OUTPUTS[0]),
@@ -79,7 +79,7 @@ def read_options(
         background=_background(given, background_image),
         shadow=_shadow(given),
         matte=_matte(given),
-        roi=given.read("roi", _roi, None),
+        roi=given.read("roi", parse_roi, None),
         layout=_layout(given),
         model=given.read("model", _model, None),
         resize=given.one_of("resize", RESIZE_MODES, "") or None,
@@ -91,8 +91,9 @@ def read_options(
     return options
 
 
-class _Given:
-    """The words that were given, and what each is read as."""
+class Given:
+    """The words that were given, and what each is read as. An empty one counts as absent; of one that cannot be used
+    BadRequest is raised, whose code is "invalid_" and the field's name."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._words = {name: text.strip() for name, text in fields.items() if text.strip()}
@@ -159,7 +160,7 @@ def _quality_for(file_format: str) -> Callable[[str], int | None]:
     return parse
 
 
-def _background(given: _Given, image: bytes | None) -> Background:
+def _background(given: Given, image: bytes | None) -> Background:
     color = given.read("background_color", _color_or_none, None)
     gradient = given.read("background_gradient", _gradient, None)
     blur_px = given.number("background_blur", *BLUR_PX, 0) if "background_blur" in given else None
@@ -178,18 +179,18 @@ def _background(given: _Given, image: bytes | None) -> Background:
     return gradient or (Plain(color) if color else None)
 
 
-def _shadow(given: _Given) -> Shadow | None:
+def _shadow(given: Given) -> Shadow | None:
     plain = Shadow()
     shadow = Shadow(
         offset_px=given.read("shadow_offset", _offset, plain.offset_px),
         blur_px=given.number("shadow_blur", 0, MOST_SHADOW_PX, plain.blur_px),
-        opacity=given.read("shadow_opacity", _percent(0, 100), plain.opacity),
+        opacity=given.read("shadow_opacity", percent(0, 100), plain.opacity),
         color=given.read("shadow_color", _color, plain.color),
     )
     return shadow if given.flag("shadow") else None
 
 
-def _matte(given: _Given) -> MatteControls:
+def _matte(given: Given) -> MatteControls:
     return MatteControls(
         dilation_px=given.number("mask_dilation", -MOST_DILATION_PX, MOST_DILATION_PX, 0),
         feather_px=given.number("feather", 0, MOST_FEATHER_PX, 0),
@@ -199,7 +200,7 @@ def _matte(given: _Given) -> MatteControls:
     )
 
 
-def _layout(given: _Given) -> Layout:
+def _layout(given: Given) -> Layout:
     """The preset's layout, but for what is asked for besides."""
     preset = given.one_of("preset", PRESETS, "")
     layout = PRESETS[preset].layout if preset else Layout()
@@ -207,11 +208,13 @@ def _layout(given: _Given) -> Layout:
         layout = replace(layout, crop=given.flag("crop"))
     layout = replace(
         layout,
-        margin=given.read("crop_margin", _margin, layout.margin),
+        margin=given.read("crop_margin", parse_margin, layout.margin),
         canvas=given.read("size", _canvas, layout.canvas),
-        scale=given.read("scale", _scale, layout.scale),
+        scale=given.read("scale", parse_scale, layout.scale),
     )
-    layout = replace(layout, position=given.read("position", _position, CENTER if layout.scale else layout.position))
+    layout = replace(
+        layout, position=given.read("position", parse_position, CENTER if layout.scale else layout.position)
+    )
     if "crop_margin" in given and any(length.value for length in layout.margin) and not layout.crop:
         raise BadRequest(
             "crop_margin is the margin of a crop: please send crop=true as well.", code="invalid_crop_margin"
@@ -270,7 +273,8 @@ def _lengths(text: str) -> list[Length]:
         return []
 
 
-def _margin(text: str) -> tuple[Length, Length, Length, Length]:
+def parse_margin(text: str) -> tuple[Length, Length, Length, Length]:
+    """Read a margin, 1, 2 or 4 lengths as in CSS, as that of top, right, bottom and left."""
     lengths = _lengths(text)
     if len(lengths) not in (1, 2, 4) or any(length.value < 0 for length in lengths):
         raise ValueError(
@@ -281,7 +285,8 @@ def _margin(text: str) -> tuple[Length, Length, Length, Length]:
     return top, right, bottom, left
 
 
-def _roi(text: str) -> Roi | None:
+def parse_roi(text: str) -> Roi | None:
+    """Read left, top, right and bottom."""
     lengths = _lengths(text)
     if len(lengths) != 4 or any(length.value < 0 for length in lengths):
         raise ValueError("It must be left, top, right and bottom in px or %: '10% 10% 90% 90%'.")
@@ -302,7 +307,9 @@ def _canvas(text: str) -> Canvas | None:
     )
 
 
-def _percent(least: float, most: float) -> Callable[[str], float]:
+def percent(least: float, most: float) -> Callable[[str], float]:
+    """Reads a percentage within bounds, `50%` or `50`, as a share."""
+
     def parse(text: str) -> float:
         found = _PERCENT.fullmatch(text)
         if not found or not least <= float(found[1]) <= most:
@@ -312,15 +319,17 @@ def _percent(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
-def _scale(text: str) -> float | None:
-    return None if text.lower() == "original" else _percent(10, 100)(text)
+def parse_scale(text: str) -> float | None:
+    """Read how large a part of the canvas the subject is, 10% to 100%; None: as in the photo (`original`)."""
+    return None if text.lower() == "original" else percent(10, 100)(text)
 
 
-def _position(text: str) -> tuple[float, float] | None:
+def parse_position(text: str) -> tuple[float, float] | None:
+    """Read where in the canvas the subject stands, across and down, 0..1; None: as in the photo (`original`)."""
     word = text.lower()
     if word in ("center", "original"):
         return CENTER if word == "center" else None
-    shares = [_percent(0, 100)(part) for part in _BETWEEN.split(text)]
+    shares = [percent(0, 100)(part) for part in _BETWEEN.split(text)]
     if len(shares) > 2:
         raise ValueError("It must be center, original, or how far across and down: '50% 100%'.")
     return shares[0], shares[-1]

@@ -255,7 +255,7 @@ class TinyU2NetService:
             confidence=round(confidence, 3),
             animated=probe.animated,
             resized=not options.layout.is_exact and (plan.reduced or placement.is_reduced),
-            reduced_to=reduced_to,
+            full_size=stages.full_size(options, placement, probe, height, width),
             foreground=foreground,
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),
