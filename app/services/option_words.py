@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from app.errors import BadRequest
 from app.hosting import FALSE_WORDS, TRUE_WORDS
-from app.imaging.backdrop import FITS, WHITE, Plain
-from app.imaging.color import RGB, parse_color
+from app.imaging.backdrop import FITS, WHITE, Plain, Veil
+from app.imaging.color import RGB, parse_color, parse_translucent_color
 from app.imaging.encode import FORMAT_ALIASES, FORMATS, LOSSLESS
 from app.imaging.gradient import Gradient, parse_gradient
 from app.imaging.layout import CENTER, Canvas, Layout
@@ -161,7 +161,7 @@ def _quality_for(file_format: str) -> Callable[[str], int | None]:
 
 
 def _background(given: Given, image: bytes | None) -> Background:
-    color = given.read("background_color", _color_or_none, None)
+    color = given.read("background_color", parse_background_color, None)
     gradient = given.read("background_gradient", _gradient, None)
     blur_px = given.number("background_blur", *BLUR_PX, 0) if "background_blur" in given else None
     fit = given.one_of("background_fit", FITS, FITS[0])
@@ -173,10 +173,11 @@ def _background(given: Given, image: bytes | None) -> Background:
             code="multiple_backgrounds",
         )
     if image is not None:
-        return ImageBehind(image, fit, color or WHITE)
+        solid = color.over(WHITE) if isinstance(color, Veil) else color or Plain(WHITE)
+        return ImageBehind(image, fit, solid.color)
     if blur_px is not None:
         return BlurredPhoto(blur_px)
-    return gradient or (Plain(color) if color else None)
+    return gradient or color
 
 
 def _shadow(given: Given) -> Shadow | None:
@@ -246,8 +247,17 @@ def _color(text: str) -> RGB:
         raise ValueError("Use hex (#ff8800), a CSS name (orange), or r,g,b (255,136,0).") from None
 
 
-def _color_or_none(text: str) -> RGB | None:
-    return None if text.lower() == TRANSPARENT else _color(text)
+def parse_background_color(text: str) -> Plain | Veil | None:
+    """Read a colour, solid, see-through or wholly so."""
+    try:
+        color, opacity = parse_translucent_color(text)
+    except ValueError:
+        raise ValueError(
+            "Use hex (#ff8800, or #ff880080 to let through), a CSS name (orange), r,g,b (255,136,0), or transparent."
+        ) from None
+    if opacity == 0:
+        return None
+    return Plain(color) if opacity == 1 else Veil(color, opacity)
 
 
 def _gradient(text: str) -> Gradient | None:

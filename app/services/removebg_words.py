@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.imaging.backdrop import Plain, Veil
-from app.imaging.color import parse_translucent_color
+from app.imaging.backdrop import Veil
 from app.imaging.layout import CENTER, Layout
 from app.imaging.shadow import Shadow
-from app.services.option_words import Given, parse_margin, parse_position, parse_roi, parse_scale, percent
+from app.services.option_words import (
+    Given,
+    parse_background_color,
+    parse_margin,
+    parse_position,
+    parse_roi,
+    parse_scale,
+    percent,
+)
 from app.services.options import Background, CutoutOptions, ImageBehind
 
 # The most megapixels that a size stands for; `auto` is the largest.
@@ -49,7 +56,7 @@ def read_removebg_words(words: Mapping[str, str], *, background_image: bytes | N
     """
     given = Given(words)
     given.flag("semitransparency")  # every cut-out has it
-    background = given.read("bg_color", _color, None)
+    background: Background = given.read("bg_color", parse_background_color, None)
     if background_image is not None:
         background = ImageBehind(background_image)
     is_mask = given.one_of("channels", CHANNELS, CHANNELS[0]) == "alpha"
@@ -80,16 +87,6 @@ def _format(given: Given, *, opaque: bool) -> str:
     """The format asked for; by itself PNG, but JPEG where nothing is see-through."""
     asked = given.one_of("format", FORMATS, AUTO_FORMAT, aliases=FORMAT_ALIASES)
     return ("jpeg" if opaque else "png") if asked == AUTO_FORMAT else asked
-
-
-def _color(text: str) -> Background:
-    try:
-        color, opacity = parse_translucent_color(text)
-    except ValueError:
-        raise ValueError("Use hex with 3, 4, 6 or 8 digits (81d4fa, #81d4fa77) or a name (green).") from None
-    if opacity == 0:
-        return None
-    return Plain(color) if opacity == 1 else Veil(color, opacity)
 
 
 def _shadow(given: Given) -> Shadow | None:
