@@ -1,4 +1,4 @@
-"""remove.bg's own clients against our server and the real network: the two of PyPI as they are, and the traps of others.
+"""remove.bg's clients against our server and the real network: the two of PyPI as they are, and the traps of others.
 
 A client is pointed at us as its users would do it; see docs/drop-ins.md.
 """
@@ -104,12 +104,20 @@ def test_pypi_removebg_raises_on_what_cannot_be_done(removebg: ModuleType, tmp_p
     with pytest.raises(requests.HTTPError) as refusal:
         client.remove_background_from_base64_img(text, new_file_name=str(target))
     assert refusal.value.response.json()["errors"][0]["code"] == "invalid_file_type"
-    with pytest.raises(
-        requests.HTTPError
-    ) as refusal:  # whether or not the server takes addresses: not of its own network
+    # Whether or not the server takes addresses, none is of its own network.
+    with pytest.raises(requests.HTTPError) as refusal:
         client.remove_background_from_img_url("http://127.0.0.1/photo.jpg", new_file_name=str(target))
     assert refusal.value.response.json()["errors"][0]["code"] in ("failed_image_download", "invalid_image_url")
     assert not target.exists()
+
+
+def test_the_words_that_other_versions_of_pypi_removebg_always_send_are_taken(server: Server) -> None:
+    words = {"type": "auto", "type_level": "none", "format": "auto", "roi": "0 0 100% 100%", "crop_margin": "0"}
+    words |= {"scale": "original", "position": "original", "channels": "rgba", "bg_color": ""}
+    for crop in (False, True):
+        answer = post(server, **words, crop=crop, add_shadow=False, semitransparency=True)
+        assert answer.status_code == 200
+        assert "X-Type" not in answer.headers
 
 
 # PyPI: remove-bg-api 0.2.1

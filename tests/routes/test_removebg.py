@@ -26,6 +26,7 @@ from app.config import Settings
 from app.errors import BadRequest, Busy, ModelUnavailable, Unavailable
 from app.routes import removebg
 from app.routes.removebg import CREDITS
+from app.routes.removebg_errors import PARAMETERS
 from app.services.admission import Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 from scripts.bad_input import JPEG, SVG, png_with_size
@@ -737,10 +738,8 @@ def test_a_bug_has_their_shape_too_and_tells_nothing(
 CLIENT = create_app({"queue_size": 8})
 CLIENT.extensions["tinycut"] = TinyU2NetService(Settings(), FakeModels())  # type: ignore[arg-type]
 LISTED_CODES = {
-    *("invalid_size", "invalid_channels", "invalid_format", "invalid_roi", "invalid_scale", "invalid_position"),
-    *("invalid_crop", "invalid_crop_margin", "invalid_bg_color", "invalid_semitransparency", "invalid_type"),
-    *("invalid_type_level", "invalid_add_shadow", "invalid_shadow_type", "invalid_shadow_opacity"),
-    *("roi_region_empty", "roi_exceeds_bounds", "unknown_foreground", "multiple_bg_sources"),
+    *(f"invalid_{name}" for name in (*PARAMETERS, "size", "channels")),
+    *("roi_region_empty", "roi_exceeds_bounds", "unknown_foreground"),
 }
 PERCENT = st.integers(-5, 120).map("{}%".format)
 LENGTH = st.one_of(st.integers(-5, 200).map(str), st.integers(0, 200).map("{}px".format), PERCENT)
