@@ -697,6 +697,19 @@ def test_a_full_server_is_a_rate_limit_and_says_when_to_come_back(app: Flask, mo
     service.admission.leave()
 
 
+def test_a_form_whose_parts_may_be_base64_is_counted_with_its_copies(
+    client: FlaskClient, service: TinyU2NetService
+) -> None:
+    photo = PHOTO + bytes(100_000)
+    others = service.budget.holding()
+    others.add(service.budget.total_bytes - 3 * len(photo))
+    answer = post(client, photo, size="huge")
+    assert answer.status_code == 429
+    others.release()
+    answer.close()
+    assert post(client, photo).status_code == 200
+
+
 def test_a_photo_that_is_late_says_503_and_when_to_come_back(client: FlaskClient, service: TinyU2NetService) -> None:
     service.__dict__["settings"] = replace(service.settings, deadline_s=0.0)
     answer = post(client)
