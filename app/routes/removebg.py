@@ -50,13 +50,12 @@ def remove_background() -> Response:
             "X-Credits-Charged": "0",
             "X-Method": cutout.method,
             "X-Model": cutout.model,
-            "Cache-Control": "no-store",
             **{f"X-{name.replace('_', '-').title()}": str(px) for name, px in foreground.items()},
         }
     )
     if subject_type:
         response.headers["X-Type"] = subject_type
-    return response
+    return replies.with_timings(response, cutout)
 
 
 @removebg_blueprint.get("/account")

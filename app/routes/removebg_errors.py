@@ -37,11 +37,11 @@ _THEIRS = {
     "rate_limit_exceeded": (429, "rate_limit_exceeded", "Rate limit exceeded"),
 }
 _INVALID = "invalid_"
-_PARAMETERS = (
+PARAMETERS = (
     *("format", "roi", "scale", "position", "crop", "crop_margin", "type", "type_level", "bg_color"),
     *("add_shadow", "shadow_type", "shadow_opacity", "semitransparency"),
 )
-_THEIRS |= {_INVALID + name: (400, _INVALID + name, f"Invalid {name} parameter given") for name in _PARAMETERS}
+_THEIRS |= {_INVALID + name: (400, _INVALID + name, f"Invalid {name} parameter given") for name in PARAMETERS}
 
 
 def error_reply(status: int, code: str, message: str) -> Response:
