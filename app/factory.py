@@ -9,7 +9,20 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, config
-from app.routes import api, batch, guard, handlers, ops, origins, rembg, removebg, request_log, security_headers, web
+from app.routes import (
+    api,
+    batch,
+    docs,
+    guard,
+    handlers,
+    ops,
+    origins,
+    rembg,
+    removebg,
+    request_log,
+    security_headers,
+    web,
+)
 from app.routes.bodies import UploadRequest
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService, tiny_u2net_service
@@ -48,6 +61,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         removebg.removebg_blueprint,
         web.web_blueprint,
         ops.ops_blueprint,
+        docs.docs_blueprint,
     ):
         app.register_blueprint(blueprint)
     # Flask runs what is done before a request in this order (a key is asked for before memory is reserved), and what

@@ -7,6 +7,7 @@ import re
 from PIL import ImageColor
 
 RGB = tuple[int, int, int]
+COLOR_NAMES = tuple(ImageColor.colormap)
 
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})")
 _HEX_WITH_OPACITY = re.compile(r"#?(?:[0-9a-f]{4}|[0-9a-f]{8})")
@@ -31,7 +32,7 @@ def parse_color(text: str) -> RGB:
         red, green, blue = (int(part) for part in triple.groups())
         if max(red, green, blue) <= 255:
             return red, green, blue
-    elif word in ImageColor.colormap:
+    elif word in COLOR_NAMES:
         red, green, blue = ImageColor.getrgb(word)[:3]
         return red, green, blue
     raise ValueError(f"{text!r} is no colour")

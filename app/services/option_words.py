@@ -44,8 +44,8 @@ LOSSLESS_FORMATS = ("png", "webp")
 LONGEST_SIDE_PX = 10_000
 BLUR_PX = (4, 100)
 MOST_SHADOW_PX = 200
+MODEL_NAME = "[A-Za-z0-9_-]{1,64}"
 
-_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SIZE = re.compile(r"(\d{1,5}) ?[x×] ?(\d{1,5})")
 _SHAPE = re.compile(r"(\d{1,3}) ?: ?(\d{1,3})")
 _LONGEST_SHAPE = 20
@@ -346,6 +346,6 @@ def parse_position(text: str) -> tuple[float, float] | None:
 
 
 def _model(text: str) -> str | None:
-    if not _MODEL_NAME.fullmatch(text):
+    if not re.fullmatch(MODEL_NAME, text):
         raise ValueError("It must be the name of a model: letters, digits, - and _.")
     return text

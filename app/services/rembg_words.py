@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from app.errors import BadRequest
 from app.hosting import FALSE_WORDS, TRUE_WORDS
 
 # Alpha matting, decontamination, ViTMatte: edges and their colours are always worked out here, in our own way.
-_SWITCHES = ("a", "om", "ppm", "dc", "vm")
+SWITCHES = ("a", "om", "ppm", "dc", "vm")
+# Two levels of alpha and an erosion in pixels, of its alpha matting: the most that each may be.
+NUMBERS = {"af": 255, "ab": 255, "ae": 10_000}
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,5}")
 _BYTE = range(256)
-_MOST_ERODE_PX = 10_000
 
 
 def translate(words: Mapping[str, str]) -> dict[str, str]:
@@ -23,8 +27,8 @@ def translate(words: Mapping[str, str]) -> dict[str, str]:
         BadRequest: a value that rembg would not take either.
     """
     given = {name: text.strip() for name, text in words.items() if text.strip()}
-    on = {name: _switch(name, given.get(name, "false")) for name in _SWITCHES}
-    for name, most in (("af", 255), ("ab", 255), ("ae", _MOST_ERODE_PX)):
+    on = {name: _switch(name, given.get(name, "false")) for name in SWITCHES}
+    for name, most in NUMBERS.items():
         _check_number(name, given.get(name, "0"), most)
     options = {"model": given["model"]} if "model" in given else {}
     if on["ppm"]:
@@ -43,7 +47,7 @@ def _switch(name: str, text: str) -> bool:
 
 
 def _check_number(name: str, text: str, most: int) -> None:
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
+    if not (_WHOLE_NUMBER.fullmatch(text) and int(text) <= most):
         raise BadRequest(f"{name} must be a whole number from 0 to {most}.", code=f"invalid_{name}")
 
 
@@ -51,6 +55,6 @@ def _background(text: str) -> str:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 3:
         parts.append("255")
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and int(part) in _BYTE for part in parts):
+    if len(parts) != 4 or not all(_WHOLE_NUMBER.fullmatch(part) and int(part) in _BYTE for part in parts):
         raise BadRequest("bgc must be red, green, blue and alpha, each 0 to 255: 255,136,0,255.", code="invalid_bgc")
     return "#" + bytes(map(int, parts)).hex()

@@ -74,6 +74,8 @@ def test_what_changes_nothing_here_is_taken(client: FlaskClient) -> None:
         ({"a": "perhaps"}, "invalid_a"),
         ({"af": "256"}, "invalid_af"),
         ({"ae": "-1"}, "invalid_ae"),
+        ({"af": "9" * 5000}, "invalid_af"),
+        ({"bgc": f"{'9' * 5000},0,0"}, "invalid_bgc"),
         ({"model": "../x"}, "invalid_model"),
     ],
 )

@@ -602,9 +602,9 @@ ERRORS: dict[str, tuple[Send, int, str, str]] = {
         lambda client: post(client, bg_image_file=(io.BytesIO(b"text"), "b.png")),
         *(400, "failed_to_read_image", NOT_READ),
     ),
-    "an address where none is taken": (
-        as_form(image_url="http://a.example/b.jpg"),
-        *(400, "failed_image_download", "Failed to download image from given image_url: "),
+    "an address of our own": (
+        as_form(image_url="http://127.0.0.1/b.jpg"),
+        *(400, "invalid_image_url", "Invalid image_url: Please provide a valid URL."),
     ),
     "a size": (lambda client: post(client, size="huge"), 400, "invalid_size", "Invalid value for parameter 'size'"),
     "channels": (
