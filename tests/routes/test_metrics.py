@@ -58,7 +58,7 @@ def test_a_cut_out_is_counted_by_route_by_what_made_it_and_by_stage(client: Flas
     after = Scrape(client)
     for name, labels in (
         ("tinycut_requests_total", {"route": PATH, "method": "POST", "status": "200"}),
-        ("tinycut_request_seconds_count", {"route": PATH}),
+        ("tinycut_request_seconds_count", {"route": PATH, "status": "200"}),
         ("tinycut_cutouts_total", {"method": "tiny_u2net", "model": "u2netp"}),
         *(
             ("tinycut_stage_seconds_count", {"stage": stage})
@@ -106,6 +106,7 @@ def test_who_finds_the_queue_full_is_counted_as_busy(client: FlaskClient, servic
     before = Scrape(client)
     assert client.post(PATH, data=PHOTO).status_code == 429
     assert growth(client, before, "tinycut_rejections_total", reason="busy") == 1
+    assert growth(client, before, "tinycut_stage_seconds_count", stage="queue") == 0, "it did not wait"
 
 
 def test_no_client_can_make_a_label_up(client: FlaskClient) -> None:
