@@ -45,15 +45,18 @@ _HEADERS_SILENCE_S = 10
 timeout = 60  # a worker that does not even beat its heart; a request's own limit is DEADLINE_S
 graceful_timeout = 25
 keepalive = 5
-# Memory stays level (tests/memory); recycling is for whatever that test does not know.
-max_requests = 1000
-max_requests_jitter = 200
+# Memory stays level (tests/memory); recycling is for whatever that test does not know. /health and refusals count too,
+# and a new worker beside the old one takes twice the memory for a moment: so, seldom.
+max_requests = 100_000
+max_requests_jitter = 10_000
 
 # The heartbeat is a file: on a slow disk it would stall the worker.
 worker_tmp_dir = "/dev/shm" if _os.access("/dev/shm", _os.W_OK) else None
 control_socket_disable = True
 # The hosts' routers stand in front, under changing addresses.
 forwarded_allow_ips = "*"
+# No client may move the app to another path: gunicorn would take SCRIPT_NAME and PATH_INFO from whom it trusts.
+forwarder_headers = ""
 # The app writes a line for each request itself (app/routes/request_log.py). Heroku turns this log on all the same.
 accesslog = None
 # %(U)s is the path without its query string.

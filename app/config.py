@@ -7,13 +7,15 @@ fault at once, so that a deployer mends them in one go.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from app.hosting import FALSE_WORDS, TRUE_WORDS, Host
+from app.hosting import FALSE_WORDS, ROUTER_HOPS, TRUE_WORDS, Host
 
 
 class ConfigError(Exception):
@@ -52,6 +54,7 @@ class Settings:
         100.0, "Largest batch taken, in MB; it waits in a temporary file.", least=0.001, most=10240
     )
     max_batch_photos: int = _setting(50, "Most photos of one batch.", least=1, most=1000)
+    allow_urls: bool = _setting(True, "Download pictures that a request names by URL, from public hosts only.")
     max_megapixels: float = _setting(
         25.0, "Largest photo worked on at its full size, in megapixels.", least=0.0001, most=1000
     )
@@ -75,6 +78,23 @@ class Settings:
         0, "Results kept on disk, in MB, for those who send the same again. 0: none.", least=0, most=1_000_000
     )
     result_cache_dir: str = _setting("", "Folder of the result cache. Empty: one for temporary files.")
+    api_keys: str = _setting(
+        "", "Keys, apart by commas; a client must send one of them. Empty: everybody may use the API.", secret=True
+    )
+    rate_limit: str = _setting(
+        "", "Photos that one client may send: 60/minute, or several rates: 5/second;500/day. Empty: any number."
+    )
+    rate_limit_storage: str = _setting(
+        "memory://",
+        "Where they are counted: memory:// (each worker alone) or redis://host:6379 (all together).",
+        secret=True,
+    )
+    cors_origins: str = _setting(
+        "", "Sites whose pages may call the API, apart by commas: https://shop.example. *: all. Empty: none."
+    )
+    proxy_hops: int = _setting(
+        -1, "Routers in front, each adding to X-Forwarded-For. -1: as on this platform.", least=-1, most=10
+    )
     metrics_token: str = _setting(
         "", "What /metrics asks for, as Authorization: Bearer. Empty: everybody may read it.", secret=True
     )
@@ -142,6 +162,16 @@ def photos_at_once(settings: Settings, host: Host) -> int:
     return settings.concurrency or (1 if host.constrained else host.cpu_count)
 
 
+def routers_in_front(settings: Settings, host: Host) -> int:
+    """How many routers stand in front and tell the client's address: PROXY_HOPS, else as the platform has them."""
+    return settings.proxy_hops if settings.proxy_hops >= 0 else ROUTER_HOPS.get(host.platform, 0)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a setting that is a list, apart by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def model_homes(settings: Settings) -> tuple[Path, ...]:
     """The folders in which rembg looks for models: its home first, then the flat folder of old versions."""
     if settings.u2net_home:
@@ -163,6 +193,8 @@ def _parse(setting: Setting, text: str) -> Any:
         choices = CHOICES.get(setting.name)
         if choices and text.lower() not in choices:
             raise ValueError(f"expected one of {', '.join(word for word in choices if word)}")
+        if setting.name in CHECKS:
+            CHECKS[setting.name](text)
         return text.lower() if choices else text
     return _parse_number(setting, text)
 
@@ -186,3 +218,45 @@ def _parse_number(setting: Setting, text: str) -> float:
     if not least <= number <= most:  # also false for NaN
         raise ValueError(f"expected {kind} from {setting.least} to {setting.most}")
     return number
+
+
+def _check_api_keys(text: str) -> None:
+    keys = listed(text)
+    if not keys or not all(_API_KEY.fullmatch(key) for key in keys):
+        raise ValueError("expected keys of 8 or more letters, digits or signs, without spaces, apart by commas")
+
+
+def _check_rate_limit(text: str) -> None:
+    from limits import parse_many  # 3 MB: only where a rate is set
+
+    try:
+        sound = all(rate.amount > 0 for rate in parse_many(text))
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("expected a rate such as 60/minute, or several: 5/second;500/day")
+
+
+def _check_rate_limit_storage(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        sound = text == "memory://" or (url.scheme in ("redis", "rediss") and bool(url.hostname) and url.port != 0)
+    except ValueError:  # a port that is no number; its text could be part of a password
+        sound = False
+    if not sound:
+        raise ValueError("expected memory://, or an address such as redis://host:6379")
+
+
+def _check_cors_origins(text: str) -> None:
+    if text != "*" and not (listed(text) and all(_ORIGIN.fullmatch(origin) for origin in listed(text))):
+        raise ValueError("expected * alone, or origins such as https://shop.example, without a path, apart by commas")
+
+
+_API_KEY = re.compile(r"[!-~]{8,}")
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+CHECKS: dict[str, Callable[[str], None]] = {
+    "API_KEYS": _check_api_keys,
+    "RATE_LIMIT": _check_rate_limit,
+    "RATE_LIMIT_STORAGE": _check_rate_limit_storage,
+    "CORS_ORIGINS": _check_cors_origins,
+}

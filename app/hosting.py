@@ -23,6 +23,10 @@ PLATFORMS = (
     ("fly", ("FLY_APP_NAME",)),
 )
 SMALL_PLATFORMS = ("railway", "heroku")
+# How many addresses a platform's routers add to X-Forwarded-For, the client's being the first of them. Heroku adds the
+# client; Railway (which drops what the client sent) and Fly the client and an address of their own; Render the client,
+# Cloudflare and an inner router. Counted from the right, so that what a client writes there itself is never read.
+ROUTER_HOPS = {"heroku": 1, "railway": 2, "render": 3, "fly": 2}
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
 

@@ -1,8 +1,9 @@
 """Print what the README claims, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, confidence, box, large, level, allocator, start, bad-input, pixels, modules. Without any: all.
-Each prints a Markdown table.
-Needs the shared folder of real photos and the real model beside the repo; `box` needs the right to make a cgroup.
+Parts: parity, fallback, confidence, box, crowd, large, level, allocator, start, bad-input, pixels, modules. Without
+any: all. Each prints a Markdown table.
+Needs the shared folder of real photos and the real model beside the repo; `box`, `crowd` and `large` need the right to
+make a cgroup.
 """
 
 from __future__ import annotations
@@ -189,6 +190,39 @@ def box() -> None:
         "peak MB", "resident MB after 10th → last", "median s",
     )  # fmt: skip
     table("Real photos, 290 px to 3000×2000, in a hard memory limit", columns, rows)
+
+
+def crowd() -> None:
+    """16 clients at once for two minutes, in 512 MB, who come back when they are told to, and who do not wait."""
+    rows = []
+    for comes_back in (True, False):
+        with boxed_server(512, env=MODEL_ENV) as (cage, server):
+            server.wait_for("/ready")
+            found = load.crowd(server, load.author_photos(), clients=16, seconds=120, comes_back=comes_back)
+            tally = found.tally
+            others = sum(tally.statuses.values()) - tally.statuses[200] - tally.statuses[429] + len(tally.broken)
+            rows.append(
+                (
+                    "when told to" if comes_back else "at once",
+                    tally.statuses[200],
+                    tally.statuses[429],
+                    others,
+                    *(f"{percentile(tally.answered_s, share):.2f}" for share in (50, 95, 100)),
+                    *(f"{1000 * percentile(found.health_s, share):.0f}" for share in (50, 99, 100)),
+                    cage.kills,
+                    f"{cage.peak_mb:.0f}",
+                )
+            )
+    columns = (
+        "who was refused comes back", "answered", "429", "anything else", "median s", "p95 s", "slowest s",
+        "/health median ms", "p99 ms", "slowest ms", "kills", "peak MB",
+    )  # fmt: skip
+    table("16 clients at once for 2 minutes, 512 MB, real photos up to 3000×2000 (deadline: 25 s)", columns, rows)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that so many percent of them do not exceed."""
+    return float(np.percentile(values, share))
 
 
 LARGE_PHOTOS = ((256, (4032, 3024)), (384, (6000, 4000)))
@@ -473,6 +507,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "fallback": fallback,
     "confidence": confidence,
     "box": box,
+    "crowd": crowd,
     "large": large,
     "level": level,
     "allocator": allocator,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from flask import Flask
 from PIL import Image
 
-from app import hosting
+from app import create_app, hosting
+from app.config import Settings
 from app.errors import ModelUnavailable
 from app.imaging.box import Box
 from app.imaging.drawing import Placement
 from app.services.model_manager import ModelFacts
+from app.services.tiny_u2net_service import TinyU2NetService
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REQUIRE_MODEL = "TINYCUT_REQUIRE_MODEL"
@@ -23,11 +27,22 @@ REQUIRE_MODEL = "TINYCUT_REQUIRE_MODEL"
 def need(path: Path) -> Path:
     """Return a path of the shared folder, or skip; with TINYCUT_REQUIRE_MODEL set its absence is a failure."""
     if not path.exists():
-        reason = f"{path} is not there: real photos and the real model are needed for this test"
-        if os.environ.get(REQUIRE_MODEL):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _go_without(f"{path} is not there: real photos and the real model are needed for this test")
     return path
+
+
+def need_program(name: str) -> str:
+    """Return the path of a program, or skip; with TINYCUT_REQUIRE_MODEL set its absence is a failure."""
+    path = shutil.which(name)
+    if path is None:
+        _go_without(f"{name} is not installed (on Debian: apt-get install {name}); this test runs a real one")
+    return str(path)
+
+
+def _go_without(reason: str) -> None:
+    if os.environ.get(REQUIRE_MODEL):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 class FakeSession:
@@ -68,6 +83,13 @@ class FakeModels:
 
     def clear(self) -> None:
         pass
+
+
+def app_with(**settings: object) -> Flask:
+    """The application with the fake model and these settings."""
+    made = create_app(settings)
+    made.extensions["tinycut"] = TinyU2NetService(Settings(**settings), FakeModels())  # type: ignore[arg-type]
+    return made
 
 
 def picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:

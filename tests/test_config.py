@@ -21,6 +21,8 @@ def test_every_setting_is_read_from_the_variable_of_its_name() -> None:
     samples = {bool: "false", int: "7", float: "7.5", str: "error"}
     environ = {setting.name: samples[setting.type] for setting in config.SETTINGS}
     environ |= {"MAX_INFERENCE_PX": "512", "MEMORY_CONSTRAINED": "true", "RESIZE_MODE": "hybrid", "PRECISION": "float"}
+    environ |= {"API_KEYS": "correct-horse, battery9", "RATE_LIMIT": "5/minute", "CORS_ORIGINS": "*"}
+    environ |= {"RATE_LIMIT_STORAGE": "redis://:word@store:6379/1"}
     environ["LOG_FORMAT"] = "json"
     settings = config.load(environ)
     assert settings.auto_download is False

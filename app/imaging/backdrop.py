@@ -50,6 +50,26 @@ class Plain:
 
 
 @dataclass(frozen=True)
+class Veil:
+    """One colour that lets through what the result is laid on one day; `opacity` is above 0 and below 1."""
+
+    color: RGB
+    opacity: float
+
+    def rows(self, rows: slice, height: int, width: int) -> Pixels:
+        """Its opacity on some rows of a canvas, uint8 [n, W]."""
+        return np.full((rows.stop - rows.start, width), round(255 * self.opacity), np.uint8)
+
+    def over(self, behind: RGB) -> Plain:
+        """What is seen of it on a colour."""
+        red, green, blue = (
+            round(own * self.opacity + other * (1 - self.opacity))
+            for own, other in zip(self.color, behind, strict=True)
+        )
+        return Plain((red, green, blue))
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture uint8 [h, w, 3], fitted in one of FITS; `color` fills what it leaves."""
 

@@ -9,6 +9,7 @@ from PIL import ImageColor
 RGB = tuple[int, int, int]
 
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})")
+_HEX_WITH_OPACITY = re.compile(r"#?(?:[0-9a-f]{4}|[0-9a-f]{8})")
 _TRIPLE = re.compile(r"(\d{1,3}) *, *(\d{1,3}) *, *(\d{1,3})")
 
 
@@ -34,3 +35,20 @@ def parse_color(text: str) -> RGB:
         red, green, blue = ImageColor.getrgb(word)[:3]
         return red, green, blue
     raise ValueError(f"{text!r} is no colour")
+
+
+def parse_translucent_color(text: str) -> tuple[RGB, float]:
+    """Read what `parse_color` does, hex with an opacity behind it (`#ff800080`, `f808`), and `transparent`; returns the
+    colour and its opacity, 0..1.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    word = text.strip().lower()
+    if word == "transparent":
+        return (0, 0, 0), 0.0
+    if not _HEX_WITH_OPACITY.fullmatch(word):
+        return parse_color(word), 1.0
+    digits = word.lstrip("#")
+    part = len(digits) // 4
+    return parse_color(digits[:-part]), int((2 * digits[-part:])[:2], 16) / 255

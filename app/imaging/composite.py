@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from app.imaging.backdrop import Backdrop
 from app.imaging.color import RGB
-from app.imaging.shadow import CastShadow
 from app.imaging.strips import strips
 
 Pixels = NDArray[np.uint8]
@@ -19,10 +18,22 @@ Pixels = NDArray[np.uint8]
 Draw = Callable[[slice], tuple[Pixels, Pixels]]
 
 
+class Layer(Protocol):
+    """Something of one colour between the subject and what is behind: its shadow, a veil."""
+
+    @property
+    def color(self) -> RGB:
+        """Its colour."""
+
+    def rows(self, rows: slice, height: int, width: int) -> Pixels:
+        """Its opacity on some rows of a canvas of this size, uint8 [n, W]."""
+
+
 def compose(
-    draw: Draw, height: int, width: int, *, backdrop: Backdrop | None = None, shadow: CastShadow | None = None
+    draw: Draw, height: int, width: int, *, backdrop: Backdrop | None = None, layers: Sequence[Layer] = ()
 ) -> Pixels:
-    """Put the subject on its shadow on what is behind: RGB uint8 [H, W, 3]; RGBA [H, W, 4] where nothing is behind.
+    """Put the subject on layers, the first in front, on what is behind: RGB uint8 [H, W, 3]; RGBA [H, W, 4] where
+    nothing is behind.
 
     RGBA has straight alpha. Its hidden colours (alpha 0) are black, so that they neither leak the background nor bloat
     the file.
@@ -30,18 +41,24 @@ def compose(
     result = np.empty((height, width, 4 if backdrop is None else 3), np.uint8)
     for rows in strips(height, width):
         rgb, alpha = draw(rows)
-        behind = None if backdrop is None else backdrop.rows(rows, height, width)
-        if shadow is not None:
-            shade = shadow.rows(rows, height, width)
-            if behind is None:
-                rgb, alpha = _join(rgb, alpha, shadow.color, shade)
-            else:
-                behind = over(np.array(shadow.color, np.uint8), shade, behind)
-        if behind is None:
+        if backdrop is None:
+            for layer in layers:
+                rgb, alpha = _join(rgb, alpha, layer.color, layer.rows(rows, height, width))
             _write_rgba(result[rows], rgb, alpha)
-        else:
-            result[rows] = over(rgb, alpha, behind)
+            continue
+        behind = backdrop.rows(rows, height, width)
+        for layer in reversed(layers):
+            behind = over(np.array(layer.color, np.uint8), layer.rows(rows, height, width), behind)
+        result[rows] = over(rgb, alpha, behind)
     return result
+
+
+def split(picture: Pixels) -> tuple[Pixels, Pixels]:
+    """Colours uint8 [H, W, 3] and alpha uint8 [H, W] of RGBA or RGB."""
+    if picture.shape[2] == 3:
+        return picture, np.full(picture.shape[:2], 255, np.uint8)
+    rgb: Pixels = cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
+    return rgb, cv2.extractChannel(picture, 3).astype(np.uint8, copy=False)
 
 
 def over(rgb: NDArray[Any], alpha: Pixels, behind: NDArray[Any]) -> Pixels:
@@ -60,7 +77,7 @@ def _write_rgba(rgba: Pixels, rgb: Pixels, alpha: Pixels) -> None:
 
 
 def _join(rgb: Pixels, alpha: Pixels, color: RGB, shade: Pixels) -> tuple[Pixels, Pixels]:
-    """The subject over a shadow of one colour: the colours and the straight alpha of both (Porter and Duff, 1984)."""
+    """The subject over a layer of one colour: the colours and the straight alpha of both (Porter and Duff, 1984)."""
     front = alpha.astype(np.float32)
     back = shade * (255 - front) * np.float32(1 / 255)
     both = front + back

@@ -80,7 +80,7 @@ def limit_body(request: Request, settings: Settings) -> None:
     if request.endpoint in _FILES_ON_DISK:
         request.max_content_length = int(settings.max_batch_mb * MIB) + OVERHEAD_BYTES
         request.max_form_parts = settings.max_batch_photos + PARTS
-    elif is_text(request) or request.path.startswith(_TEXT_PHOTOS):
+    elif _may_be_text(request):
         request.max_content_length = request.max_form_memory_size = int(TEXT_GROWTH * upload_bytes) + OVERHEAD_BYTES
 
 
@@ -92,12 +92,12 @@ def held_bytes(request: Request) -> int:
         length = most if "chunked" in request.headers.get("Transfer-Encoding", "").lower() else 0
     if length > most or request.endpoint in _FILES_ON_DISK:
         return 0
-    return length * TEXT_COPIES if is_text(request) else length
+    return length * TEXT_COPIES if _may_be_text(request) else length
 
 
-def is_text(request: Request) -> bool:
-    """Whether the body's photos are written in base64."""
-    return request.mimetype in (JSON, URLENCODED)
+def _may_be_text(request: Request) -> bool:
+    """Whether the body's photos may be written in base64: under remove.bg's paths in a form's parts, too."""
+    return request.mimetype in (JSON, URLENCODED) or request.path.startswith(_TEXT_PHOTOS)
 
 
 def read_body(request: Request) -> Body:

@@ -1,4 +1,4 @@
-"""What every answer gets: a request id, security headers, and one shape of error."""
+"""What every answer gets: a request id, and one shape of error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from gunicorn.http.errors import ParseException
@@ -13,6 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from app.errors import AppError
 from app.hosting import MIB
+from app.routes import removebg_errors
 from app.routes.bodies import held_bytes, limit_body
 from app.routes.connection import limit_silence
 from app.routes.replies import error_reply
@@ -22,19 +24,12 @@ from app.services.tiny_u2net_service import TinyU2NetService
 
 log = logging.getLogger(__name__)
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-MACHINE_PATHS = ("/api/", "/health", "/ready", "/metrics")
-HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body"}
+# Status, code and message → an answer.
+ErrorShape = Callable[[int, str, str], Response]
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body", 429: "rate_limit_exceeded"}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RETRY_AFTER_S = 5  # where nothing better is known
 _DRAIN_BYTES, _DRAIN_S, _DRAIN_SILENCE_S = 64 * MIB, 10.0, 1.0
 
 
@@ -74,10 +69,6 @@ def _finish(response: Response) -> Response:
     elif holding is not None:
         response.call_on_close(holding.release)
     response.headers["X-Request-ID"] = request_id()
-    if response.status_code == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
     return response
 
 
@@ -145,13 +136,40 @@ def _on_bug(error: Exception) -> Response:
 
 def _reply(status: int, code: str, message: str, *, retry_after_s: int | None = None) -> Response:
     note_error(code)
-    if request.endpoint == "web.cut_out_by_form":
-        response = page_with_error(status, code, message)
-    elif request.path.startswith(MACHINE_PATHS) or not request.accept_mimetypes.accept_html:
-        return error_reply(status, code, message, request_id=request_id(), retry_after_s=retry_after_s)
-    else:
-        page = render_template("error.html", status=status, error={"code": code, "message": message})
-        response = make_response(page, status)
+    response = _error_shape()(status, code, message)
+    if response.status_code in (429, 503):  # some clients, told nothing, come back at once and for ever
+        retry_after_s = retry_after_s or _RETRY_AFTER_S
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
+
+
+def _error_shape() -> ErrorShape:
+    """What this request's errors look like: as the clients of its path know them."""
+    if request.endpoint == "web.cut_out_by_form":
+        return page_with_error
+    for path, shape in ERROR_SHAPES.items():
+        if request.path == path or (path.endswith("/") and request.path.startswith(path)):
+            return shape
+    return _error_page if request.accept_mimetypes.accept_html else _own_error
+
+
+def _own_error(status: int, code: str, message: str) -> Response:
+    return error_reply(status, code, message, request_id=request_id())
+
+
+def _rembg_error(status: int, code: str, message: str) -> Response:
+    return error_reply(status, code, message, request_id=request_id(), detail=message)
+
+
+def _error_page(status: int, code: str, message: str) -> Response:
+    page = render_template("error.html", status=status, error={"code": code, "message": message})
+    return make_response(page, status)
+
+
+# A path, or the folder that it is in → what its errors look like.
+ERROR_SHAPES: dict[str, ErrorShape] = {
+    "/v1.0/": removebg_errors.error_reply,
+    "/api/remove": _rembg_error,
+    **dict.fromkeys(("/api/", "/health", "/ready", "/metrics"), _own_error),
+}

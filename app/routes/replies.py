@@ -46,8 +46,7 @@ def _named_images(request: Request) -> Iterator[tuple[str, float]]:
 
 def image_reply(cutout: Cutout) -> Response:
     """Answer with the file itself and the facts in headers."""
-    response = Response(in_pieces(cutout.image), mimetype=cutout.mimetype)
-    response.content_length = len(cutout.image)
+    response = streamed_image(cutout)
     response.headers.update(
         {
             "X-Width": str(cutout.width),
@@ -65,7 +64,7 @@ def image_reply(cutout: Cutout) -> Response:
             "X-Memory-Limit-MB": str(cutout.memory["limit_mb"]),
         }
     )
-    return _with_timings(response, cutout)
+    return with_timings(response, cutout)
 
 
 def json_reply(cutout: Cutout) -> Response:
@@ -85,19 +84,28 @@ def json_reply(cutout: Cutout) -> Response:
         "memory": cutout.memory,
     }
     head = f'{json.dumps(facts)[:-1]}, "image": "data:{cutout.mimetype};base64,'.encode()
-    tail = b'"}\n'
-    base64_bytes = 4 * ((len(cutout.image) + 2) // 3)
-    response = Response(_pieces(head, cutout.image, tail), mimetype="application/json")
-    response.content_length = len(head) + base64_bytes + len(tail)
-    return _with_timings(response, cutout)
+    return with_timings(streamed_json(head, cutout.image, tail=b'"}\n'), cutout)
 
 
-def error_reply(status: int, code: str, message: str, *, request_id: str, retry_after_s: int | None = None) -> Response:
-    """The one body of every error: success false, a code for programs, a sentence for people, the request's id."""
-    response = jsonify(success=False, error={"code": code, "message": message}, request_id=request_id)
+def streamed_image(cutout: Cutout) -> Response:
+    """The file, sent in pieces."""
+    response = Response(in_pieces(cutout.image), mimetype=cutout.mimetype)
+    response.content_length = len(cutout.image)
+    return response
+
+
+def streamed_json(head: bytes, image: bytes, tail: bytes) -> Response:
+    """JSON in which a picture stands in base64 between `head` and `tail`, sent in pieces."""
+    response = Response(_pieces(head, image, tail), mimetype="application/json")
+    response.content_length = len(head) + 4 * ((len(image) + 2) // 3) + len(tail)
+    return response
+
+
+def error_reply(status: int, code: str, message: str, *, request_id: str, **besides: str) -> Response:
+    """The one body of every error: success false, a code for programs, a sentence for people, the request's id; and
+    what else the clients of a path look for."""
+    response = jsonify(success=False, error={"code": code, "message": message}, request_id=request_id, **besides)
     response.status_code = status
-    if retry_after_s is not None:
-        response.headers["Retry-After"] = str(retry_after_s)
     return response
 
 
@@ -119,7 +127,8 @@ def in_pieces(body: bytes) -> Iterator[bytes]:
         yield body[start : start + _CHUNK_BYTES]
 
 
-def _with_timings(response: Response, cutout: Cutout) -> Response:
+def with_timings(response: Response, cutout: Cutout) -> Response:
+    """Tell how long the stages took; the answer is this client's alone."""
     stages = (f"{stage};dur={ms}" for stage, ms in cutout.timings_ms.items())
     response.headers["Server-Timing"] = ", ".join(stages)
     response.headers["Vary"] = "Accept"

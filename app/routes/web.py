@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePath
 
-from flask import Blueprint, Response, current_app, g, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 
 from app import __version__
-from app.errors import AppError, BadRequest
+from app.errors import BadRequest
 from app.imaging.encode import FORMATS
-from app.routes import replies
-from app.routes.forms import check_upload_size
-from app.routes.request_log import note_error
+from app.routes import guard, replies
+from app.routes.forms import RemovalRequest, check_upload_size
+from app.routes.work import cut_out, the_service
 from app.services.option_words import TRANSPARENT, read_options
-from app.services.tiny_u2net_service import TinyU2NetService
 
 web_blueprint = Blueprint("web", __name__)
 
@@ -37,22 +35,18 @@ def show_page() -> Response:
 @web_blueprint.post("/")
 def cut_out_by_form() -> Response:
     """Cut out the photo of a plain form post and show the page with the result, or with what is wrong."""
-    service: TinyU2NetService = current_app.extensions["tinycut"]
-    form = {**EMPTY_FORM, **request.form}
-    try:
-        upload = request.files.get("file")
-        data = upload.read() if upload else b""
-        if not data:
-            raise BadRequest("Please choose a photo first.", code="missing_file")
-        check_upload_size(len(data), service.settings)
-        g.holding.shrink_to(len(data))
-        color = form["background_color"] if form["background"] == "color" else TRANSPARENT
-        options = read_options({"background_color": color, "format": form["format"]})
-        cutout = service.cut_out(data, options)
-        g.holding.add(PAGE_COPIES * len(cutout.image))
-    except AppError as error:
-        note_error(error.code)
-        return page_with_error(error.status, error.code, error.message, form=form)
+    form = g.form = {**EMPTY_FORM, **request.form}  # shown again, whatever comes of it
+    if guard.needs_key():
+        guard.admit(form.get("api_key", ""))
+    upload = request.files.get("file")
+    data = upload.read() if upload else b""
+    if not data:
+        raise BadRequest("Please choose a photo first.", code="missing_file")
+    check_upload_size(len(data), the_service().settings)
+    color = form["background_color"] if form["background"] == "color" else TRANSPARENT
+    options = read_options({"background_color": color, "format": form["format"]})
+    cutout = cut_out(RemovalRequest(data, options))
+    g.holding.add((PAGE_COPIES - 1) * len(cutout.image))
     stem = PurePath(upload.filename or "photo").stem if upload else "photo"
     return _page(
         form=form,
@@ -68,15 +62,15 @@ def cut_out_by_form() -> Response:
     )
 
 
-def page_with_error(status: int, code: str, message: str, *, form: Mapping[str, str] = EMPTY_FORM) -> Response:
-    """Show the form again with what is wrong."""
-    response = _page(form=form, error={"code": code, "message": message})
+def page_with_error(status: int, code: str, message: str) -> Response:
+    """Show the form again, as it was sent, with what is wrong."""
+    response = _page(form=g.get("form", EMPTY_FORM), error={"code": code, "message": message})
     response.status_code = status
     return response
 
 
 def _page(**context: object) -> Response:
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    service = the_service()
     page = render_template(
         "index.html",
         **{
@@ -86,6 +80,7 @@ def _page(**context: object) -> Response:
             "form": EMPTY_FORM,
             "result": None,
             "error": None,
+            "needs_key": guard.needs_key(),
             "sample_credit": SAMPLE_CREDIT,
             "version": __version__,
             **context,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from flask import Response, current_app, g, request
 
-from app.errors import BadRequest
 from app.routes.connection import is_gone
 from app.routes.forms import RemovalRequest
 from app.services.admission import Deadline
@@ -21,8 +20,17 @@ def the_service() -> TinyU2NetService:
 
 
 def fetch(url: str) -> bytes:
-    """The picture at an address, counted as memory that this request holds."""
-    raise BadRequest("This server takes no addresses of pictures.", code="urls_not_allowed")
+    """The picture at an address, counted as memory that this request holds, and as time that it has."""
+    deadline()
+    return the_service().remote_images.fetch(url, hold=g.holding.add)
+
+
+def deadline() -> Deadline:
+    """When this request must be answered: it begins with the first work for it, be that a download."""
+    if "deadline" not in g:
+        g.deadline = Deadline(the_service().settings.deadline_s, abandoned=lambda: is_gone(request.environ))
+    found: Deadline = g.deadline
+    return found
 
 
 def answer(removal: RemovalRequest, reply: Callable[[Cutout], Response], *, kind: str) -> Response:
@@ -48,7 +56,6 @@ def cut_out(removal: RemovalRequest) -> Cutout:
     """Cut out one photo; the result is held for this request until its client has it."""
     service = the_service()
     g.holding.shrink_to(removal.size_bytes)  # less came than was announced
-    deadline = Deadline(service.settings.deadline_s, abandoned=lambda: is_gone(request.environ))
-    cutout = service.cut_out(removal.data, removal.options, deadline=deadline)
+    cutout = service.cut_out(removal.data, removal.options, deadline=deadline())
     g.holding.add(len(cutout.image), exists=True)
     return cutout

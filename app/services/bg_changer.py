@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from app.errors import AppError, BadRequest
 from app.imaging import backdrop, composite, decode, preprocess, profiles, refine
-from app.imaging.backdrop import Backdrop, Converted, Picture, Plain
+from app.imaging.backdrop import Backdrop, Converted, Picture, Plain, Veil
+from app.imaging.color import RGB
+from app.imaging.composite import Layer
 from app.imaging.drawing import Placement, draw
 from app.imaging.shadow import Shadow, cast
 from app.imaging.strips import strips
@@ -28,34 +31,40 @@ def put_on_background(
     alpha: Pixels,
     placement: Placement,
     *,
-    background: Backdrop | BlurredPhoto | None = None,
+    background: Backdrop | Veil | BlurredPhoto | None = None,
     shadow: Shadow | None = None,
     keep_alpha: bool = True,
     icc_profile: bytes | None = None,
 ) -> Pixels:
     """Compose the result picture from colours uint8 [H, W, 3] and alpha uint8 [H, W], placed on a canvas.
 
-    On a background: RGB [h, w, 3]. Without one: RGBA [h, w, 4] where the format keeps alpha, else RGB on white. Where
-    the photo keeps its own colours, those of an ICC profile, what is painted behind it becomes one of them.
+    On a background: RGB [h, w, 3]. Without one, or on a veil: RGBA [h, w, 4] where the format keeps alpha, else RGB on
+    white. Where the photo keeps its own colours, of an ICC profile, what is painted behind it becomes one of them.
     """
+    if isinstance(background, Veil) and not keep_alpha:
+        background = background.over(DEFAULT.color)
     if icc_profile:
         to_profile = profiles.from_srgb(icc_profile)
-        if shadow is not None:
-            red, green, blue = map(int, to_profile(np.array(shadow.color, np.uint8)))
-            shadow = replace(shadow, color=(red, green, blue))
-        if background is not None and not isinstance(background, BlurredPhoto):
+        shadow = shadow and replace(shadow, color=_converted(shadow.color, to_profile))
+        if isinstance(background, Veil):
+            background = replace(background, color=_converted(background.color, to_profile))
+        elif background is not None and not isinstance(background, BlurredPhoto):
             background = Converted(background, to_profile)
     if isinstance(background, BlurredPhoto):
         guide = preprocess.reduce_to(rgb, refine.GUIDE_PX)
         background = backdrop.blurred(guide, preprocess.resize(alpha, *guide.shape[:2]), background.radius_px)
     if background is None and not keep_alpha:
         background = DEFAULT
+    layers: list[Layer] = [] if shadow is None else [cast(shadow, alpha, placement)]
+    if isinstance(background, Veil):
+        layers.append(background)
+        background = None
     return composite.compose(
         partial(draw, rgb, alpha, placement),
         placement.canvas_height,
         placement.canvas_width,
         backdrop=background,
-        shadow=None if shadow is None else cast(shadow, alpha, placement),
+        layers=layers,
     )
 
 
@@ -71,7 +80,7 @@ def probe_image(behind: ImageBehind) -> decode.Probe:
         raise _unusable(fault) from fault
 
 
-def open_background(background: Background, decoding: Decoding | None) -> Backdrop | BlurredPhoto | None:
+def open_background(background: Background, decoding: Decoding | None) -> Backdrop | Veil | BlurredPhoto | None:
     """What stands behind, ready to be painted: the client's picture decoded as planned, on its colour where it is
     see-through; anything else is ready as it is.
 
@@ -90,6 +99,11 @@ def open_background(background: Background, decoding: Decoding | None) -> Backdr
         for rows in strips(*photo.alpha.shape):
             photo.rgb[rows] = composite.over(photo.rgb[rows], photo.alpha[rows], color)
     return Picture(photo.rgb, background.fit, background.color)
+
+
+def _converted(color: RGB, convert: Callable[[Pixels], Pixels]) -> RGB:
+    red, green, blue = map(int, convert(np.array(color, np.uint8)))
+    return red, green, blue
 
 
 def _unusable(fault: AppError) -> BadRequest:

@@ -14,9 +14,9 @@ class Cutout:
 
     `method` is "tiny_u2net", "rembg" or "opencv"; `timings_ms` maps stage → milliseconds, with "total";
     `confidence` is 0..1, 0 for a photo that came back whole; of an `animated` photo this is the first picture; it is
-    `resized` where it had to be smaller than asked for; `reduced_to` is the part of the photo's own width that was
-    worked on, 1 for all; `foreground` is the subject's box in the picture, where the options asked to `locate` it; a
-    `cached` one was not made anew.
+    `resized` where it had to be smaller than asked for; `full_size` are the width and height that it would have if all
+    of the photo's pixels were worked on; `foreground` is the subject's box in the picture, where the options asked to
+    `locate` it; a `cached` one was not made anew.
     """
 
     image: bytes
@@ -28,7 +28,7 @@ class Cutout:
     confidence: float
     animated: bool
     resized: bool
-    reduced_to: float
+    full_size: tuple[int, int]
     foreground: Box | None
     timings_ms: dict[str, float]
     memory: dict[str, float | int | str | bool]

@@ -96,8 +96,8 @@ class _Window(io.RawIOBase):
 
 
 def _facts(cutout: Cutout) -> dict[str, Any]:
-    names = ("width", "height", "format", "method", "model", "confidence", "animated", "resized", "timings_ms")
-    return {name: getattr(cutout, name) for name in names}
+    names = ("width", "height", "format", "method", "model", "confidence", "animated", "resized", "cached")
+    return {**{name: getattr(cutout, name) for name in names}, "timings_ms": cutout.timings_ms}
 
 
 def _clean(name: str) -> str:

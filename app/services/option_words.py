@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from app.errors import BadRequest
 from app.hosting import FALSE_WORDS, TRUE_WORDS
-from app.imaging.backdrop import FITS, WHITE, Plain
-from app.imaging.color import RGB, parse_color
+from app.imaging.backdrop import FITS, WHITE, Plain, Veil
+from app.imaging.color import RGB, parse_color, parse_translucent_color
 from app.imaging.encode import FORMAT_ALIASES, FORMATS, LOSSLESS
 from app.imaging.gradient import Gradient, parse_gradient
 from app.imaging.layout import CENTER, Canvas, Layout
@@ -70,7 +70,7 @@ def read_options(
                 f"{', '.join(OPTION_FIELDS)}.",
                 code="unknown_field",
             )
-    given = _Given(fields)
+    given = Given(fields)
     file_format = given.one_of("format", FORMATS, image_format, aliases=FORMAT_ALIASES)
     options = CutoutOptions(
         output=given.one_of("output", OUTPUTS, OUTPUTS[0]),
@@ -79,7 +79,7 @@ def read_options(
         background=_background(given, background_image),
         shadow=_shadow(given),
         matte=_matte(given),
-        roi=given.read("roi", _roi, None),
+        roi=given.read("roi", parse_roi, None),
         layout=_layout(given),
         model=given.read("model", _model, None),
         resize=given.one_of("resize", RESIZE_MODES, "") or None,
@@ -91,8 +91,9 @@ def read_options(
     return options
 
 
-class _Given:
-    """The words that were given, and what each is read as."""
+class Given:
+    """The words that were given, and what each is read as. An empty one counts as absent; of one that cannot be used
+    BadRequest is raised, whose code is "invalid_" and the field's name."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._words = {name: text.strip() for name, text in fields.items() if text.strip()}
@@ -159,8 +160,8 @@ def _quality_for(file_format: str) -> Callable[[str], int | None]:
     return parse
 
 
-def _background(given: _Given, image: bytes | None) -> Background:
-    color = given.read("background_color", _color_or_none, None)
+def _background(given: Given, image: bytes | None) -> Background:
+    color = given.read("background_color", parse_background_color, None)
     gradient = given.read("background_gradient", _gradient, None)
     blur_px = given.number("background_blur", *BLUR_PX, 0) if "background_blur" in given else None
     fit = given.one_of("background_fit", FITS, FITS[0])
@@ -172,24 +173,25 @@ def _background(given: _Given, image: bytes | None) -> Background:
             code="multiple_backgrounds",
         )
     if image is not None:
-        return ImageBehind(image, fit, color or WHITE)
+        solid = color.over(WHITE) if isinstance(color, Veil) else color or Plain(WHITE)
+        return ImageBehind(image, fit, solid.color)
     if blur_px is not None:
         return BlurredPhoto(blur_px)
-    return gradient or (Plain(color) if color else None)
+    return gradient or color
 
 
-def _shadow(given: _Given) -> Shadow | None:
+def _shadow(given: Given) -> Shadow | None:
     plain = Shadow()
     shadow = Shadow(
         offset_px=given.read("shadow_offset", _offset, plain.offset_px),
         blur_px=given.number("shadow_blur", 0, MOST_SHADOW_PX, plain.blur_px),
-        opacity=given.read("shadow_opacity", _percent(0, 100), plain.opacity),
+        opacity=given.read("shadow_opacity", percent(0, 100), plain.opacity),
         color=given.read("shadow_color", _color, plain.color),
     )
     return shadow if given.flag("shadow") else None
 
 
-def _matte(given: _Given) -> MatteControls:
+def _matte(given: Given) -> MatteControls:
     return MatteControls(
         dilation_px=given.number("mask_dilation", -MOST_DILATION_PX, MOST_DILATION_PX, 0),
         feather_px=given.number("feather", 0, MOST_FEATHER_PX, 0),
@@ -199,7 +201,7 @@ def _matte(given: _Given) -> MatteControls:
     )
 
 
-def _layout(given: _Given) -> Layout:
+def _layout(given: Given) -> Layout:
     """The preset's layout, but for what is asked for besides."""
     preset = given.one_of("preset", PRESETS, "")
     layout = PRESETS[preset].layout if preset else Layout()
@@ -207,11 +209,13 @@ def _layout(given: _Given) -> Layout:
         layout = replace(layout, crop=given.flag("crop"))
     layout = replace(
         layout,
-        margin=given.read("crop_margin", _margin, layout.margin),
+        margin=given.read("crop_margin", parse_margin, layout.margin),
         canvas=given.read("size", _canvas, layout.canvas),
-        scale=given.read("scale", _scale, layout.scale),
+        scale=given.read("scale", parse_scale, layout.scale),
     )
-    layout = replace(layout, position=given.read("position", _position, CENTER if layout.scale else layout.position))
+    layout = replace(
+        layout, position=given.read("position", parse_position, CENTER if layout.scale else layout.position)
+    )
     if "crop_margin" in given and any(length.value for length in layout.margin) and not layout.crop:
         raise BadRequest(
             "crop_margin is the margin of a crop: please send crop=true as well.", code="invalid_crop_margin"
@@ -243,8 +247,17 @@ def _color(text: str) -> RGB:
         raise ValueError("Use hex (#ff8800), a CSS name (orange), or r,g,b (255,136,0).") from None
 
 
-def _color_or_none(text: str) -> RGB | None:
-    return None if text.lower() == TRANSPARENT else _color(text)
+def parse_background_color(text: str) -> Plain | Veil | None:
+    """Read a colour, solid, see-through or wholly so."""
+    try:
+        color, opacity = parse_translucent_color(text)
+    except ValueError:
+        raise ValueError(
+            "Use hex (#ff8800, or #ff880080 to let through), a CSS name (orange), r,g,b (255,136,0), or transparent."
+        ) from None
+    if opacity == 0:
+        return None
+    return Plain(color) if opacity == 1 else Veil(color, opacity)
 
 
 def _gradient(text: str) -> Gradient | None:
@@ -270,7 +283,8 @@ def _lengths(text: str) -> list[Length]:
         return []
 
 
-def _margin(text: str) -> tuple[Length, Length, Length, Length]:
+def parse_margin(text: str) -> tuple[Length, Length, Length, Length]:
+    """Read a margin, 1, 2 or 4 lengths as in CSS, as that of top, right, bottom and left."""
     lengths = _lengths(text)
     if len(lengths) not in (1, 2, 4) or any(length.value < 0 for length in lengths):
         raise ValueError(
@@ -281,7 +295,8 @@ def _margin(text: str) -> tuple[Length, Length, Length, Length]:
     return top, right, bottom, left
 
 
-def _roi(text: str) -> Roi | None:
+def parse_roi(text: str) -> Roi | None:
+    """Read left, top, right and bottom."""
     lengths = _lengths(text)
     if len(lengths) != 4 or any(length.value < 0 for length in lengths):
         raise ValueError("It must be left, top, right and bottom in px or %: '10% 10% 90% 90%'.")
@@ -302,7 +317,9 @@ def _canvas(text: str) -> Canvas | None:
     )
 
 
-def _percent(least: float, most: float) -> Callable[[str], float]:
+def percent(least: float, most: float) -> Callable[[str], float]:
+    """Reads a percentage within bounds, `50%` or `50`, as a share."""
+
     def parse(text: str) -> float:
         found = _PERCENT.fullmatch(text)
         if not found or not least <= float(found[1]) <= most:
@@ -312,15 +329,17 @@ def _percent(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
-def _scale(text: str) -> float | None:
-    return None if text.lower() == "original" else _percent(10, 100)(text)
+def parse_scale(text: str) -> float | None:
+    """Read how large a part of the canvas the subject is, 10% to 100%; None: as in the photo (`original`)."""
+    return None if text.lower() == "original" else percent(10, 100)(text)
 
 
-def _position(text: str) -> tuple[float, float] | None:
+def parse_position(text: str) -> tuple[float, float] | None:
+    """Read where in the canvas the subject stands, across and down, 0..1; None: as in the photo (`original`)."""
     word = text.lower()
     if word in ("center", "original"):
         return CENTER if word == "center" else None
-    shares = [_percent(0, 100)(part) for part in _BETWEEN.split(text)]
+    shares = [percent(0, 100)(part) for part in _BETWEEN.split(text)]
     if len(shares) > 2:
         raise ValueError("It must be center, original, or how far across and down: '50% 100%'.")
     return shares[0], shares[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.imaging.backdrop import FITS, WHITE, Plain
+from app.imaging.backdrop import FITS, WHITE, Plain, Veil
 from app.imaging.color import RGB
 from app.imaging.gradient import Gradient
 from app.imaging.layout import Layout
@@ -37,7 +37,7 @@ class BlurredPhoto:
     radius_px: float
 
 
-Background = Plain | Gradient | ImageBehind | BlurredPhoto | None
+Background = Plain | Veil | Gradient | ImageBehind | BlurredPhoto | None
 
 
 @dataclass(frozen=True)

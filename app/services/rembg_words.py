@@ -20,7 +20,7 @@ def translate(words: Mapping[str, str]) -> dict[str, str]:
     `extras` are checked where they can be, and change nothing.
 
     Raises:
-        BadRequest: a value that rembg would not take either, or a background that is half transparent.
+        BadRequest: a value that rembg would not take either.
     """
     given = {name: text.strip() for name, text in words.items() if text.strip()}
     on = {name: _switch(name, given.get(name, "false")) for name in _SWITCHES}
@@ -53,6 +53,4 @@ def _background(text: str) -> str:
         parts.append("255")
     if len(parts) != 4 or not all(part.isascii() and part.isdigit() and int(part) in _BYTE for part in parts):
         raise BadRequest("bgc must be red, green, blue and alpha, each 0 to 255: 255,136,0,255.", code="invalid_bgc")
-    if parts[3] not in ("0", "255"):
-        raise BadRequest("bgc can be solid or nothing here: its alpha must be 255 or 0.", code="invalid_bgc")
-    return ",".join(parts[:3]) if parts[3] == "255" else "transparent"
+    return "#" + bytes(map(int, parts)).hex()

@@ -60,6 +60,7 @@ class ResultCache:
         head, _, image = entry.partition(b"\n")
         facts = json.loads(head)
         foreground = Box(**facts.pop("foreground")) if facts["foreground"] else facts.pop("foreground")
+        facts["full_size"] = tuple(facts["full_size"])
         return Cutout(image=image, foreground=foreground, timings_ms={}, memory={}, cached=True, **facts)
 
     def put(self, key: str, cutout: Cutout) -> None:

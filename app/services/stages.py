@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BadRequest, UnknownForeground
-from app.imaging import encode, foreground, matte, preprocess, refine
-from app.imaging.backdrop import Backdrop
+from app.imaging import composite, encode, foreground, matte, preprocess, refine
+from app.imaging.backdrop import Backdrop, Veil
 from app.imaging.box import Box
+from app.imaging.decode import Probe
 from app.imaging.drawing import Placement, draw_all, draw_colors
 from app.imaging.layout import place, subject_of
 from app.imaging.matte import MatteControls
@@ -24,18 +25,22 @@ def region_of(roi: Roi | None, height: int, width: int, reduced_to: float) -> Bo
     """The part of a photo in which its subject is looked for.
 
     Raises:
-        BadRequest: it is empty, or not within the photo.
+        BadRequest: it is empty (`roi_region_empty`), or not within the photo (`roi_exceeds_bounds`).
     """
     if roi is None:
         return Box(0, 0, height, width)
     left, right = (round(length.px(width, reduced_to)) for length in (roi.left, roi.right))
     top, bottom = (round(length.px(height, reduced_to)) for length in (roi.top, roi.bottom))
     # A pixel over the border is a rounding.
-    if not (0 <= left < right <= width + 1 and 0 <= top < bottom <= height + 1):
+    if right > width + 1 or bottom > height + 1:
         raise BadRequest(
-            "roi must be a part of the photo: left, top, right and bottom, each after the one before it, such as "
-            "'10% 10% 90% 90%'.",
-            code="invalid_roi",
+            "roi must be a part of the photo, and reaches beyond it. Percentages always fit: '10% 10% 90% 90%'.",
+            code="roi_exceeds_bounds",
+        )
+    if not (left < right and top < bottom):
+        raise BadRequest(
+            "roi must be left, top, right and bottom, in this order, of some pixels: '10% 10% 90% 90%'.",
+            code="roi_region_empty",
         )
     return Box(top, left, min(bottom, height), min(right, width))
 
@@ -88,18 +93,28 @@ def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to:
     return placement, subject and placement.drawn_box(subject, height, width) if options.locate else None
 
 
+def full_size(options: CutoutOptions, placement: Placement, probe: Probe, height: int, width: int) -> tuple[int, int]:
+    """Width and height of the canvas if a photo that now has this size were worked on with all of its pixels."""
+    if options.layout.is_exact:
+        return placement.canvas_width, placement.canvas_height
+    own_width, own_height = probe.width, probe.height
+    if (width > height) != (own_width > own_height):  # EXIF turned it
+        own_width, own_height = own_height, own_width
+    return round(placement.canvas_width * own_width / width), round(placement.canvas_height * own_height / height)
+
+
 def draw_pictures(
     rgb: Pixels,
     alpha: Pixels,
     placement: Placement,
     options: CutoutOptions,
-    background: Backdrop | BlurredPhoto | None,
+    background: Backdrop | Veil | BlurredPhoto | None,
     icc_profile: bytes | None = None,
 ) -> list[Pixels]:
-    """What is put into the file: the picture; the matte; or colours and matte, for a ZIP."""
+    """What is put into the file: the picture; the matte; or, for a ZIP, the subject's own colours and its matte."""
     if options.output == "mask":
         return [draw_all(alpha, placement)]
-    if options.format == "zip":
+    if options.format == "zip" and options.background is None and options.shadow is None:
         return [draw_colors(rgb, alpha, placement), draw_all(alpha, placement)]
     keep_alpha = encode.FORMATS[options.format].has_alpha
     return [
@@ -118,7 +133,9 @@ def draw_pictures(
 def encode_pictures(pictures: list[Pixels], options: CutoutOptions, facts: encode.FileFacts) -> bytes:
     """The bytes of the file that was asked for; the pictures are used up."""
     if options.format == "zip":
-        return encode.encode_zip(*pictures, quality=options.image_quality, facts=facts)
+        colors, alpha = pictures if len(pictures) > 1 else composite.split(pictures[0])
+        pictures.clear()  # before the encoder takes its share
+        return encode.encode_zip(colors, alpha, quality=options.image_quality, facts=facts)
     (picture,) = pictures
     return encode.encode(picture, options.format, quality=options.image_quality, facts=facts)
 

@@ -12,7 +12,7 @@ import threading
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from app.services.model_manager import ModelManager, model_manager
 from app.services.option_words import check_agreement
 from app.services.options import CutoutOptions, ImageBehind
 from app.services.quality import TIERS
+from app.services.remote_image import RemoteImages
 from app.services.sizing import Plan
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ OPENCV_CONFIDENCE = 0.5
 SUFFIX_FORMATS = {**{output.suffix: name for name, output in encode.FORMATS.items()}, ".jpeg": "jpeg"}
 
 
+class _Gates(NamedTuple):
+    """What bounds a process, made once."""
+
+    admission: Admission
+    budget: MemoryBudget
+    batches: Admission
+    remote_images: RemoteImages
+
+
 class TinyU2NetService:
     """Cuts subjects out of photos. One instance serves a process; see `tiny_u2net_service` below."""
 
@@ -66,7 +76,7 @@ class TinyU2NetService:
         self._given_settings = settings
         self.models = models or model_manager
         self._gates_lock = threading.Lock()
-        self._made_gates: tuple[Admission, MemoryBudget, Admission] | None = None
+        self._made_gates: _Gates | None = None
         self._warm_up_lock = threading.Lock()
         self._warm_up_thread: threading.Thread | None = None
         self._warm_up_begun = False
@@ -81,29 +91,34 @@ class TinyU2NetService:
     @property
     def admission(self) -> Admission:
         """Slots and queue: one slot on a constrained host."""
-        return self._gates[0]
+        return self._gates.admission
 
     @property
     def budget(self) -> MemoryBudget:
         """The bytes that requests may hold together: the host's limit less what the program itself needs."""
-        return self._gates[1]
+        return self._gates.budget
 
     @property
     def batches(self) -> Admission:
         """The batches that are under way; each waits for a slot with every one of its photos."""
-        return self._gates[2]
+        return self._gates.batches
 
     @property
-    def _gates(self) -> tuple[Admission, MemoryBudget, Admission]:
+    def remote_images(self) -> RemoteImages:
+        """Downloads of pictures by URL: by ALLOW_URLS, of up to MAX_UPLOAD_MB each."""
+        return self._gates.remote_images
+
+    @property
+    def _gates(self) -> _Gates:
         with self._gates_lock:  # two threads must not make two
             if self._made_gates is None:
-                host = self.models.host
-                slots = config.photos_at_once(self.settings, host)
+                settings, host = self.settings, self.models.host
                 budget_mb = max(host.memory_limit_mb - RESIDENT_MB, LEAST_BUDGET_MB)
-                self._made_gates = (
-                    Admission(slots=slots, queue_size=self.settings.queue_size),
+                self._made_gates = _Gates(
+                    Admission(slots=config.photos_at_once(settings, host), queue_size=settings.queue_size),
                     MemoryBudget(budget_mb * MIB),
                     Admission(slots=BATCHES_AT_ONCE, queue_size=0),
+                    RemoteImages(allowed=settings.allow_urls, most_bytes=int(settings.max_upload_mb * MIB)),
                 )
             return self._made_gates
 
@@ -240,7 +255,7 @@ class TinyU2NetService:
             confidence=round(confidence, 3),
             animated=probe.animated,
             resized=not options.layout.is_exact and (plan.reduced or placement.is_reduced),
-            reduced_to=reduced_to,
+            full_size=stages.full_size(options, placement, probe, height, width),
             foreground=foreground,
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),

@@ -131,6 +131,8 @@ function send(body, signal) {
     const xhr = new XMLHttpRequest();
     xhr.open("POST", api);
     xhr.setRequestHeader("Accept", "image/*");
+    const key = form.elements.api_key?.value;
+    if (key) xhr.setRequestHeader("X-Api-Key", key);
     xhr.responseType = "blob";
     xhr.timeout = REPLY_TIMEOUT_MS;
     xhr.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);

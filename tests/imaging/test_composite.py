@@ -35,7 +35,7 @@ def composed(
     thrown = None if shadow is None else cast(shadow, alpha, placement)
     draw_rows = partial(draw, rgb, alpha, placement)
     height, width = placement.canvas_height, placement.canvas_width
-    return composite.compose(draw_rows, height, width, backdrop=backdrop, shadow=thrown), thrown
+    return composite.compose(draw_rows, height, width, backdrop=backdrop, layers=[thrown] if thrown else []), thrown
 
 
 def laid_over(rgba: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
@@ -136,7 +136,7 @@ def test_any_subject_and_any_shadow_joined_show_what_both_would_on_black_and_on_
 ) -> None:
     rgb, plane = np.full((1, 1, 3), level, np.uint8), np.full((1, 1), alpha, np.uint8)
     thrown = CastShadow(np.full((1, 1), shade, np.float32), color)
-    transparent = composite.compose(lambda _rows: (rgb, plane), 1, 1, shadow=thrown)
+    transparent = composite.compose(lambda _rows: (rgb, plane), 1, 1, layers=[thrown])
     for page in COLORS[:2]:
-        direct = composite.compose(lambda _rows: (rgb, plane), 1, 1, backdrop=Plain(page), shadow=thrown)
+        direct = composite.compose(lambda _rows: (rgb, plane), 1, 1, backdrop=Plain(page), layers=[thrown])
         assert np.abs(laid_over(transparent, page) - direct).max() <= 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +51,42 @@ def test_200_photos_of_4_clients_pass_in_512_mb_and_memory_stays_level(
         assert first.methods + rest.methods == {"tiny_u2net": 200}
         assert abs(after_last_mb - after_tenth_mb) < 20
         assert server.worker_pids() == workers, "no worker died or was replaced meanwhile"
+
+
+def test_16_clients_at_once_are_answered_or_sent_away_and_health_answers_throughout(
+    photos: list[Path], model_env: dict[str, str], tmp_path: Path
+) -> None:
+    with server_in(512, model_env, tmp_path / "log") as (box, server):
+        workers = server.worker_pids()
+        found = load.crowd(server, photos, clients=16, seconds=15, comes_back=False)
+        assert box.kills == 0
+        assert server.worker_pids() == workers
+        assert found.tally.broken == []
+        assert set(found.tally.statuses) == {200, 429}
+        assert found.tally.statuses[200] >= 16
+        assert len(found.health_s) > 10, "every one of them was a 200"
+
+
+def test_a_batch_takes_no_more_memory_than_its_largest_photo(
+    data_dir: Path, model_env: dict[str, str], tmp_path: Path
+) -> None:
+    photo = encoded(disc_before_slope(4032, 3024), "JPEG", quality=98)
+    with server_in(512, model_env, tmp_path / "log") as (box, server):
+
+        def send(count: int) -> float:
+            files = [("file", (f"{number}.jpg", photo)) for number in range(count)]
+            with server.peak_growth_mb() as growth_mb:
+                answer = requests.post(f"{server.url}/api/batch", files=files, timeout=120)
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+                manifest = json.loads(archive.read("manifest.json"))
+            assert manifest["succeeded"] == count
+            assert {entry["method"] for entry in manifest["photos"]} == {"tiny_u2net"}
+            return growth_mb[0]
+
+        send(1)
+        alone_mb, together_mb = send(1), send(20)
+        assert together_mb < alone_mb + 10
+        assert box.kills == 0
 
 
 def test_every_photo_passes_one_at_a_time_in_400_mb(

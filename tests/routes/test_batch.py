@@ -13,12 +13,11 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config import Settings
 from app.errors import Busy
 from app.services.cutout_zip import _clean, _free_name
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.properties import bounded
-from tests.support import encoded, opened, picture
+from tests.support import app_with, encoded, opened, picture
 
 PATH = "/api/batch"
 GOOD = encoded(picture(40, 30))
@@ -77,14 +76,14 @@ def test_a_wrong_option_is_one_error_before_anything_is_made(client: FlaskClient
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (400, "invalid_format")
 
 
-def test_more_photos_than_allowed_are_refused(models: Any) -> None:
-    app = app_with(Settings(max_batch_photos=2), models)
+def test_more_photos_than_allowed_are_refused() -> None:
+    app = app_with(max_batch_photos=2)
     answer = send(app.test_client(), [(GOOD, "a.png")] * 3)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (413, "too_many_photos")
 
 
-def test_a_batch_may_be_larger_than_one_photo_but_each_of_its_photos_may_not(models: Any) -> None:
-    app = app_with(Settings(max_upload_mb=0.5, max_batch_mb=3), models)
+def test_a_batch_may_be_larger_than_one_photo_but_each_of_its_photos_may_not() -> None:
+    app = app_with(max_upload_mb=0.5, max_batch_mb=3)
     large = GOOD + bytes(600_000)
     _, manifest = opened_zip(send(app.test_client(), [(GOOD + bytes(400_000), "a.png")] * 4 + [(large, "b.png")]))
     assert [entry["status"] for entry in manifest["photos"]] == [200] * 4 + [413]
@@ -153,14 +152,6 @@ def test_no_room_on_the_disk_is_said_and_nothing_is_left(client: FlaskClient, mo
 
 def form(count: int = 2) -> dict[str, Any]:
     return {"file": [(io.BytesIO(GOOD), f"{number}.png") for number in range(count)]}
-
-
-def app_with(settings: Settings, models: Any) -> Flask:
-    from app import create_app
-
-    made = create_app()
-    made.extensions["tinycut"] = TinyU2NetService(settings, models)
-    return made
 
 
 @bounded

@@ -150,3 +150,33 @@ def test_the_server_ends_cleanly_when_it_is_told_to(tmp_path: Path) -> None:
     with Server(env=env, log=tmp_path / "log") as server:
         assert server.stop() == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_client_that_hangs_up_in_the_queue_loses_its_place_while_others_are_worked_on(tmp_path: Path) -> None:
+    env = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0", "CONCURRENCY": "1", "QUEUE_SIZE": "1"}
+    slow = encoded(picture(6000, 4000), "JPEG")  # a large WebP takes seconds
+    with Server(env=env, log=tmp_path / "log") as server:
+        server.wait_for("/ready")
+        head = f"POST /api/remove-background?format=webp HTTP/1.1\r\nHost: x\r\nContent-Length: {len(slow)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port)) as first:
+            first.sendall(head.encode() + slow)
+            wait_until(server, "tinycut_busy_slots", 1)
+            with socket.create_connection(("127.0.0.1", server.port)) as second:
+                second.sendall(head.encode() + slow)
+                wait_until(server, "tinycut_queue_depth", 1)
+                full = requests.post(f"{server.url}/api/remove-background", data=GOOD, timeout=60)
+                assert (full.status_code, full.headers["Retry-After"]) == (429, "3")
+            wait_until(server, "tinycut_queue_depth", 0)
+            assert metric(server, "tinycut_busy_slots") == 1, "the first is still worked on"
+            assert metric(server, 'tinycut_rejections_total{reason="client_closed_request"}') == 1
+            answer = requests.post(f"{server.url}/api/remove-background", data=GOOD, timeout=60)
+            assert answer.status_code == 200, "its place went to the next"
+
+
+def metric(server: Server, name: str) -> float:
+    lines = requests.get(f"{server.url}/metrics", timeout=5).text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), 0)
+
+
+def wait_until(server: Server, name: str, value: float) -> None:
+    assert any(metric(server, name) == value for _ in range(2000)), f"{name} never became {value}"

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.errors import Busy, DeadlineExceeded
+from app.errors import Busy, ClientGone, DeadlineExceeded
 from app.services.admission import Admission, Deadline, MemoryBudget
 
 
@@ -101,3 +101,49 @@ def test_bytes_that_exist_already_are_counted_but_never_refused() -> None:
         budget.holding().add(1)
     result.release()
     budget.holding().add(100)
+
+
+def test_who_came_first_is_let_in_first() -> None:
+    admission = Admission(slots=1, queue_size=5)
+    admission.enter(Deadline(5))
+    order: list[int] = []
+
+    def wait(number: int) -> None:
+        admission.enter(Deadline(30))
+        order.append(number)
+        admission.leave()
+
+    waiters = []
+    for number in range(5):
+        waiters.append(threading.Thread(target=wait, args=(number,)))
+        waiters[-1].start()
+        while admission.waiting <= number:
+            pass
+    admission.leave()
+    for waiter in waiters:
+        waiter.join(timeout=30)
+    assert order == [0, 1, 2, 3, 4]
+    assert (admission.busy, admission.waiting) == (0, 0)
+
+
+def test_a_patient_request_waits_where_the_queue_is_full_and_leaves_no_room_to_others() -> None:
+    admission = Admission(slots=1, queue_size=0)
+    admission.enter(Deadline(5))
+    patient = threading.Thread(target=lambda: admission.enter(Deadline(30), patient=True))
+    patient.start()
+    while not admission.waiting:
+        pass
+    with pytest.raises(Busy):
+        admission.enter(Deadline(5))
+    admission.leave()
+    patient.join(timeout=30)
+    assert (admission.busy, admission.waiting) == (1, 0)
+
+
+def test_who_hung_up_is_not_waited_for_and_its_place_is_free_again() -> None:
+    admission = Admission(slots=1, queue_size=1)
+    admission.enter(Deadline(5))
+    for _ in range(3):
+        with pytest.raises(ClientGone):
+            admission.enter(Deadline(5, abandoned=lambda: True))
+    assert admission.waiting == 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.imaging.backdrop import Plain
+from app.imaging.backdrop import Plain, Veil
 from app.imaging.drawing import Placement
+from app.imaging.shadow import Shadow
 from app.services.bg_changer import put_on_background
 
 RGB = np.full((2, 2, 3), 100, np.uint8)
@@ -40,3 +41,20 @@ def test_black_is_a_colour_too() -> None:
 def test_the_photo_itself_is_left_as_it_was() -> None:
     put_on_background(RGB, ALPHA, AS_IT_IS, background=Plain((1, 2, 3)), keep_alpha=False)
     assert (RGB == 100).all()
+
+
+def test_a_veil_lets_through_behind_the_subject_and_is_mixed_with_white_where_the_format_has_no_alpha() -> None:
+    veil = Veil((200, 0, 0), 0.2)
+    picture = put_on_background(RGB, ALPHA, AS_IT_IS, background=veil, keep_alpha=True)
+    assert picture[0].tolist() == [[200, 0, 0, 51], [100, 100, 100, 255]]
+    picture = put_on_background(RGB, ALPHA, AS_IT_IS, background=veil, keep_alpha=False)
+    assert picture[0].tolist() == [[244, 204, 204], [100, 100, 100]]
+
+
+def test_a_shadow_lies_in_front_of_a_veil() -> None:
+    veil, shadow = Veil((200, 0, 0), 0.2), Shadow((0, 0), 1000, 1.0)
+    alone, both = (
+        put_on_background(RGB, ALPHA, AS_IT_IS, background=behind, shadow=shadow)[0, 0] for behind in (None, veil)
+    )
+    assert both[3] > alone[3], "the veil is seen through the shadow"
+    assert 0 < both[0] < 200, "which darkens it"

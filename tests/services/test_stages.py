@@ -47,11 +47,20 @@ def test_without_a_region_it_is_all_of_the_photo() -> None:
     assert stages.region_of(None, 600, 800, 1) == Box(0, 0, 600, 800)
 
 
-@pytest.mark.parametrize("words", ["50% 0 50% 100%", "60% 0 50% 100%", "0 0 900 600", "0 0 101% 100%", "0 5 9 4"])
-def test_an_empty_region_and_one_that_leaves_the_photo_are_refused(words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("50% 0 50% 100%", "roi_region_empty"),
+        ("60% 0 50% 100%", "roi_region_empty"),
+        ("0 5 9 4", "roi_region_empty"),
+        ("0 0 900 600", "roi_exceeds_bounds"),
+        ("0 0 101% 100%", "roi_exceeds_bounds"),
+    ],
+)
+def test_an_empty_region_and_one_that_leaves_the_photo_are_refused(words: str, code: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         stages.region_of(roi(words), 600, 800, 1)
-    assert refusal.value.code == "invalid_roi"
+    assert refusal.value.code == code
 
 
 def test_outside_of_the_region_all_is_background_and_no_colour_changes() -> None:
