@@ -11,6 +11,7 @@ Prometheus is Debian's package; as root it is installed, else the script says wh
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 import os
@@ -43,6 +44,7 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.patches import FancyBboxPatch  # noqa: E402
 from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from scripts.box import Server, free_port  # noqa: E402
 from scripts.load import SHARED, author_photos  # noqa: E402
@@ -265,7 +267,9 @@ def draw(dashboard: dict[str, Any], lines: dict[int, list[Series]], length_s: fl
         ha="center",
         va="center",
     )
-    figure.savefig(target, dpi=100, facecolor=GROUND)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=100, facecolor=GROUND)
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 @dataclass(frozen=True)
