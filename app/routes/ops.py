@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from app import __version__, metrics
 from app.errors import Unauthorized
 from app.hosting import MIB
+from app.routes.guard import bearer_token
 from app.services import memory
 from app.services.tiny_u2net_service import TinyU2NetService
 
@@ -53,9 +54,8 @@ def show_metrics() -> Response:
 
 def _check_token(token: str) -> None:
     """Raise Unauthorized where a token is set up and the client sent another one, or none."""
-    sent = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
     # Headers come as Latin-1, whatever their bytes are.
-    if token and not hmac.compare_digest((sent or "").encode("latin-1"), token.encode()):
+    if token and not hmac.compare_digest(bearer_token().encode("latin-1"), token.encode()):
         raise Unauthorized("Please send this server's METRICS_TOKEN as Authorization: Bearer.", code="invalid_token")
 
 

@@ -90,7 +90,7 @@ def _finish(response: Response) -> Response:
     record.request_id = response.headers.get("X-Request-ID", "")
     record.status = response.status_code
     metrics.REQUESTS.labels(route=record.route, method=record.method, status=record.status).inc()
-    metrics.REQUEST_SECONDS.labels(route=record.route).observe(record.elapsed_s())
+    metrics.REQUEST_SECONDS.labels(route=record.route, status=record.status).observe(record.elapsed_s())
     if record.error_code:
         metrics.REJECTIONS.labels(reason=record.error_code).inc()
     if request.endpoint in QUIET_ENDPOINTS and record.status < 400:

@@ -204,7 +204,7 @@ class ModelManager:
         if not self._told_forced:
             self._told_forced = True
             because = self.host.constrained_because
-            log.warning("the model %s was asked for; %s is served to all, for %s", asked[:50], TINY_MODEL, because)
+            log.warning("another model was asked for; %s is served to all, for %s", TINY_MODEL, because)
         return TINY_MODEL
 
     def get_session(

@@ -47,6 +47,11 @@ def page_form(**fields: str) -> dict[str, object]:
     return {"file": (io.BytesIO(PHOTO), "photo.png"), **fields}
 
 
+@pytest.mark.parametrize("header", ["Basic p\xe4ss", "Bearer p\xe4ss", "Bearer", "p\xe4ss"])
+def test_a_header_that_is_no_ascii_is_no_key_and_no_fault(client: FlaskClient, header: str) -> None:
+    assert client.post(PATH, data=PHOTO, headers={"Authorization": header}).status_code == 401
+
+
 @pytest.mark.parametrize("key", [FIRST, SECOND])
 @pytest.mark.parametrize("header", ["X-Api-Key", "x-api-key", "Authorization"])
 def test_each_key_opens_the_api_in_either_header(client: FlaskClient, header: str, key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,20 @@ def test_a_path_cannot_forge_a_line_of_the_log(server: Server) -> None:
     requests.get(f"{server.url}/%0aFAKE-LINE", timeout=5)
     assert server.log is not None
     assert not [line for line in server.log.read_text().splitlines() if line.startswith("FAKE-LINE")]
+
+
+def test_with_json_every_line_is_an_object_and_none_quotes_what_a_client_sent(tmp_path: Path) -> None:
+    env = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0", "LOG_FORMAT": "json"}
+    with Server(env={**env, "GUNICORN_CMD_ARGS": "--access-logfile -"}, log=tmp_path / "log") as server:
+        requests.post(f"{server.url}/api/remove-background?canary7", data=b"canary7", timeout=60)
+        for sent in (b"canary7", b"GET /?canary7 HTTP/1.1\r\nHost: x\r\ncanary7 : 1", b"GET /?canary7 HTTP/canary7"):
+            assert raw_answer(server, sent + b"\r\n\r\n").startswith(b"HTTP/1.1 400")
+    lines = (tmp_path / "log").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert not [line for line in lines if "canary7" in line or str(tmp_path) in line]
+    assert {"gunicorn.error", "gunicorn.access", "app.routes.request_log"} <= {record["logger"] for record in records}
+    assert len([record for record in records if "could not be read" in record["message"]]) == 3
+    assert [record["error"] for record in records if record.get("status") == 400] == ["unknown_field"]
 
 
 def test_the_server_ends_cleanly_when_it_is_told_to(tmp_path: Path) -> None:

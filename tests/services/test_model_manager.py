@@ -54,7 +54,7 @@ def test_a_constrained_host_serves_u2netp_whatever_is_asked_and_says_so_once(
         assert manager.get_session() is session
     assert session.name == "u2netp"
     assert manager.loaded_models() == ["u2netp"]
-    lines = [record.getMessage() for record in caplog.records if "u2net was asked for" in record.getMessage()]
+    lines = [record.getMessage() for record in caplog.records if "u2netp is served to all" in record.getMessage()]
     assert len(lines) == 1
     assert "the memory limit is 512 MB" in lines[0]
 
