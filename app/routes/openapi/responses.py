@@ -43,7 +43,7 @@ HEADERS: dict[str, Any] = {
         "X-Max-Width": (_COUNT, "Width of the largest size."),
         "X-Max-Height": (_COUNT, "Height of the largest size."),
         "X-Type": (_TEXT, "What the client said that the subject is, or other."),
-        "X-Credits-Charged": ({"const": 0}, "Nothing is charged."),
+        "X-Credits-Charged": ({**_COUNT, "maximum": 0}, "Nothing is charged."),
         "X-Foreground-Top": (_COUNT, "Where the subject is in the result."),
         "X-Foreground-Left": (_COUNT, "Where the subject is in the result."),
         "X-Foreground-Width": (_COUNT, "Width of the subject."),
