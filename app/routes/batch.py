@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from app.errors import Busy, TooLarge, Unavailable
-from app.routes import replies
+from app.routes import guard, replies
 from app.routes.bodies import Body, read_body
 from app.routes.connection import is_gone
 from app.routes.forms import check_upload_size, content, no_photo, options_of, photo_files
@@ -76,6 +76,7 @@ def _stream(
             f"{len(photos)} photos were sent; this server takes up to {settings.max_batch_photos} at once.",
             code="too_many_photos",
         )
+    guard.count_more(len(photos) - 1)
     request.keeps_files = True  # type: ignore[attr-defined]  # it is an UploadRequest
     for part in photos:
         stack.callback(part.close)

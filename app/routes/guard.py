@@ -55,6 +55,18 @@ def admit(key: str) -> None:
         count_photo()
 
 
+def count_more(photos: int) -> None:
+    """Count photos beside the first of this request.
+
+    Raises:
+        TooManyRequests: as `admit` does.
+    """
+    count_photo = current_app.extensions[_COUNT]
+    if count_photo and photos > 0:
+        g.photos = photos
+        count_photo()
+
+
 def _check() -> None:
     if request.method == "OPTIONS":  # a browser's preflight has no key, and makes no photo
         return

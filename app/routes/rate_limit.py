@@ -16,7 +16,8 @@ _STORE_TIMEOUT_S = 1
 
 
 def register(app: Flask, rate: str, *, storage: str) -> Callable[[], None]:
-    """Return what counts a photo of the client `g.client`, and raises Werkzeug's TooManyRequests over the rate.
+    """Return what counts photos of the client `g.client`, one or as many as `g.photos` says, and raises Werkzeug's
+    TooManyRequests over the rate.
 
     Every answer to a counted request tells the rate. While the store is away, each worker counts by itself.
     """
@@ -50,6 +51,7 @@ def register(app: Flask, rate: str, *, storage: str) -> Callable[[], None]:
     @limiter.shared_limit(
         rate,
         scope="photos",
+        cost=lambda: int(g.get("photos", 1)),
         error_message=f"You have sent as many photos as one client may ({rate}). Please wait before you send more.",
     )
     def count_photo() -> None:

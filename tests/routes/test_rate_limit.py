@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -303,3 +304,18 @@ def test_a_store_that_is_none_ends_the_start_with_an_example_and_is_not_shown(ur
     with pytest.raises(config.ConfigError, match="RATE_LIMIT_STORAGE: expected memory://") as caught:
         config.load({"RATE_LIMIT_STORAGE": url})
     assert "canary" not in str(caught.value)
+
+
+def test_each_photo_of_a_batch_counts() -> None:
+    client = app_with(rate_limit="5/hour").test_client()
+
+    def send(count: int) -> TestResponse:
+        files = [(io.BytesIO(encoded(picture())), f"{number}.png") for number in range(count)]
+        return client.post("/api/batch", data={"file": files})
+
+    with closing(send(3)) as answer:
+        assert (answer.status_code, answer.headers["X-RateLimit-Remaining"]) == (200, "2")
+    over = send(3)
+    assert (over.status_code, over.get_json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert int(over.headers["Retry-After"]) >= 1
+    assert client.application.extensions["tinycut"].batches.busy == 0
