@@ -108,7 +108,9 @@ def read_body(request: Request) -> Body:
     """
     words = dict(request.args)
     if request.mimetype == MULTIPART:
-        return Body({**words, **request.form}, request.files.to_dict(flat=False))
+        # Werkzeug calls a part that has no name None.
+        fields = {name or "": text for name, text in request.form.items()}
+        return Body({**words, **fields}, {name or "": parts for name, parts in request.files.lists()})
     data = request.get_data(cache=False)
     if request.mimetype == JSON:
         return Body({**words, **_json_words(data)})

@@ -33,6 +33,12 @@ def raw(data: bytes, **how: object) -> Callable[[FlaskClient], TestResponse]:
     return lambda client: client.post(PATH, data=data, **how)
 
 
+def nameless(filename: str = "") -> Callable[[FlaskClient], TestResponse]:
+    """A form of one part that has no name."""
+    head = f"--edge\r\nContent-Disposition: form-data{filename}\r\n\r\n".encode()
+    return raw(head + GOOD + b"\r\n--edge--\r\n", content_type="multipart/form-data; boundary=edge")
+
+
 def json_body(**words: object) -> Callable[[FlaskClient], TestResponse]:
     return lambda client: client.post(PATH, json=words)
 
@@ -50,6 +56,8 @@ CASES = {
         *(400, "missing_background", "background_color"),
     ),
     "a batch of nothing": (lambda client: client.post("/api/batch", data={}), 400, "missing_file", "'file'"),
+    "a text without a name": (nameless(), 400, "missing_file", "'file'"),
+    "a photo without a name": (nameless('; filename="a.png"'), 400, "unknown_field", "'file'"),
     "a photo sent as text": (form(file="photo.jpg"), 400, "missing_file", "as a file"),
     "a second file under another name": (
         form(file=(io.BytesIO(GOOD), "a"), mask=(io.BytesIO(GOOD), "b")),

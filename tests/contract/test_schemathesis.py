@@ -8,9 +8,7 @@ Each operation gets what the document allows and what it does not: every example
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -41,16 +39,6 @@ for kind in ("png", "jpeg"):
     schemathesis.openapi.media_type(f"image/{kind}", st.just(encoded(picture(), kind.upper())))
 SCHEMA = schemathesis.openapi.from_dict(document(Settings()))
 SCHEMA.config.generation.update(deterministic=True)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server by the Procfile, without the network, that fetches nothing."""
-    folder = tmp_path_factory.mktemp("server")
-    env = {"U2NET_HOME": str(folder), "AUTO_DOWNLOAD": "0", "ALLOW_URLS": "false"}
-    with Server(env=env, log=folder / "log") as server:
-        server.wait_for("/ready")
-        yield server
 
 
 def accepted(case: schemathesis.Case) -> str:
