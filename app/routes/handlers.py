@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 ErrorShape = Callable[[int, str, str], Response]
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_body", 429: "rate_limit_exceeded"}
 
+# Where a photo is sent to find no place, its bytes are better not read: a crowd that comes back at once costs less.
+REFUSED_UNREAD = ("api.remove_background", "api.change_background", "rembg.remove", "removebg.remove_background")
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _RETRY_AFTER_S = 5  # where nothing better is known
 _DRAIN_BYTES, _DRAIN_S, _DRAIN_SILENCE_S = 64 * MIB, 10.0, 1.0
@@ -55,6 +58,8 @@ def _begin() -> None:
     request_id()
     service: TinyU2NetService = current_app.extensions["tinycut"]
     limit_silence(request.environ)
+    if request.endpoint in REFUSED_UNREAD and not service.settings.result_cache_mb:  # a result may be there already
+        service.admission.check_room()
     limit_body(request, service.settings)
     g.holding = service.budget.holding()
     g.holding.add(held_bytes(request))

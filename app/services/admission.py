@@ -61,6 +61,14 @@ class Admission:
         """Requests that wait for a slot."""
         return len(self._line)
 
+    def check_room(self) -> None:
+        """Raise Busy where the queue is full."""
+        if self._busy + len(self._line) >= self.slots + self.queue_size:
+            raise Busy(
+                "The server is working on as many photos as it can. Please try again.",
+                retry_after_s=3,
+            )
+
     def enter(self, deadline: Deadline, *, patient: bool = False) -> None:
         """Take a slot, after waiting for one until the deadline; `leave` must follow. A `patient` request waits even
         where the queue is full: a batch, which has been let in already.
@@ -70,11 +78,8 @@ class Admission:
             DeadlineExceeded, ClientGone: no slot came free in time, or for anybody.
         """
         with self._changed:
-            if not patient and self._busy + len(self._line) >= self.slots + self.queue_size:
-                raise Busy(
-                    "The server is working on as many photos as it can. Please try again.",
-                    retry_after_s=3,
-                )
+            if not patient:
+                self.check_room()
             place = object()
             self._line.append(place)
             try:

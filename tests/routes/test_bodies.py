@@ -6,6 +6,7 @@ import base64
 import io
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -175,3 +176,26 @@ def test_models_and_presets_are_told(client: FlaskClient) -> None:
         by_name = client.post(PATH, json={"image": TEXT, "preset": preset["name"], "format": "webp"})
         by_options = client.post(PATH, json={"image": TEXT, "format": "webp", **preset["options"]})
         assert by_name.get_json()["image"] == by_options.get_json()["image"], preset["name"]
+
+
+def test_when_the_queue_is_full_what_was_kept_is_answered_all_the_same(tmp_path: Path) -> None:
+    app = app_with(queue_size=0, concurrency=1, result_cache_mb=8, result_cache_dir=str(tmp_path))
+    client = app.test_client()
+    with client.post(PATH, data=GOOD) as first:
+        assert first.get_json()["cached"] is False
+    app.extensions["tinycut"].admission.enter(Deadline(5))
+    with client.post(PATH, data=GOOD) as again:
+        assert again.get_json()["cached"] is True
+    assert client.post(PATH, data=BEHIND).status_code == 429
+
+
+def test_when_the_queue_is_full_a_photo_is_refused_unread() -> None:
+    class Unread(io.BytesIO):
+        def read(self, *_words: Any) -> bytes:
+            pytest.fail("the body was read")
+
+    app = app_with(queue_size=0, concurrency=1)
+    app.extensions["tinycut"].admission.enter(Deadline(5))
+    answer = app.test_client().post(PATH, input_stream=Unread(), content_length=100)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
+    assert app.test_client().get("/api/presets").status_code == 200
