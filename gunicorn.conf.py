@@ -4,6 +4,7 @@ Names here are gunicorn's settings: anything else starts with an underscore.
 """
 
 import os as _os
+import resource as _resource
 import socket as _socket
 import struct as _struct
 import sys as _sys
@@ -38,6 +39,11 @@ worker_class = "gthread"
 # Every photo at work or in the queue holds a thread, and so does every client that is slow to send or to take; with
 # some more, /health is always answered. A thread that waits costs next to nothing.
 threads = _slots + _settings.queue_size + 24
+# Each connection is a file to the system: with as many as a process may have, the worker would end.
+_soft_files, _hard_files = _resource.getrlimit(_resource.RLIMIT_NOFILE)
+_files = 4096 if _hard_files == _resource.RLIM_INFINITY else min(_hard_files, 4096)
+_resource.setrlimit(_resource.RLIMIT_NOFILE, (max(_files, _soft_files), _hard_files))
+worker_connections = min(512, _files // 2)
 
 # onnxruntime's sessions do not survive a fork: each worker makes its own.
 preload_app = False

@@ -46,6 +46,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         service = TinyU2NetService(settings, ModelManager(settings))
 
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # a redirect to the merged path would name whatever Host was sent
     app.request_class = UploadRequest
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.config.update(flask_keys)

@@ -11,7 +11,7 @@ COLOR_NAMES = tuple(ImageColor.colormap)
 
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})")
 _HEX_WITH_OPACITY = re.compile(r"#?(?:[0-9a-f]{4}|[0-9a-f]{8})")
-_TRIPLE = re.compile(r"(\d{1,3}) *, *(\d{1,3}) *, *(\d{1,3})")
+_TRIPLE = re.compile(r"([0-9]{1,3}) *, *([0-9]{1,3}) *, *([0-9]{1,3})")
 
 
 def parse_color(text: str) -> RGB:

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-_LENGTH = re.compile(r"([+-]?\d{1,6}(?:\.\d{1,6})?) ?(px|%)?")
+_LENGTH = re.compile(r"([+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?) ?(px|%)?")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
@@ -21,6 +22,7 @@ from app.services.admission import Deadline
 from app.services.cutout import Cutout
 from app.services.cutout_zip import NamedPhoto
 from app.services.options import CutoutOptions
+from app.services.tiny_u2net_service import TinyU2NetService
 
 batch_blueprint = Blueprint("batch", __name__, url_prefix="/api")
 
@@ -67,7 +69,8 @@ def _stream(
     image_format: str,
     needs_background: bool = False,
 ) -> Response:
-    settings = the_service().settings
+    service = the_service()
+    settings = service.settings
     options = options_of(body, settings, fetch=fetch, image_format=image_format, needs_background=needs_background)
     if not photos:
         raise no_photo()
@@ -80,44 +83,41 @@ def _stream(
     request.keeps_files = True  # type: ignore[attr-defined]  # it is an UploadRequest
     for part in photos:
         stack.callback(part.close)
-    named = [NamedPhoto(part.filename or "", _reader(part)) for part in photos]
-    response = Response(cutout_zip.stream(named, _cutter(options)), mimetype="application/zip")
+    named = [
+        NamedPhoto(part.filename or "", partial(_cut_out, service, part, options, request.environ)) for part in photos
+    ]
+    response = Response(cutout_zip.stream(named), mimetype="application/zip")
     response.headers["Content-Disposition"] = 'attachment; filename="cutouts.zip"'
     response.headers["Cache-Control"] = "no-store"
     response.call_on_close(stack.pop_all().close)
     return response
 
 
-def _cutter(options: CutoutOptions) -> Callable[[bytes], Cutout]:
-    """Cuts out one photo of the batch, which waits its turn where others would be sent away."""
-    service, environ = the_service(), request.environ
-
-    def cut_out(data: bytes) -> Cutout:
-        check_upload_size(len(data), service.settings)
-        deadline = Deadline(service.settings.deadline_s, abandoned=lambda: is_gone(environ))
-        held = service.budget.holding()
-        held.add(len(data), exists=True)
-        try:
-            while True:
-                try:
-                    return service.cut_out(data, options, deadline=deadline, patient=True)
-                except Busy:  # other requests hold the memory
-                    deadline.check()
-                    time.sleep(min(_LOOK_AGAIN_S, deadline.remaining_s()))
-        finally:
-            held.release()
-
-    return cut_out
+def _cut_out(service: TinyU2NetService, part: FileStorage, options: CutoutOptions, environ: dict[str, Any]) -> Cutout:
+    """Cut out one photo of a batch, which waits its turn where others would be sent away. Of all batches one photo is
+    in memory at a time, and none while the memory that it needs is not there."""
+    deadline = Deadline(service.settings.deadline_s, abandoned=partial(is_gone, environ))
+    try:
+        while True:
+            service.batch_turns.enter(deadline, patient=True)
+            try:
+                return _cut_out_now(service, part, options, deadline)
+            except Busy:  # other requests hold the memory
+                deadline.check()
+            finally:
+                service.batch_turns.leave()
+            time.sleep(min(_LOOK_AGAIN_S, deadline.remaining_s()))
+    finally:
+        part.close()
 
 
-def _reader(part: FileStorage) -> Callable[[], bytes]:
-    """Reads one photo when its turn comes, and lets go of what kept it."""
-
-    def read() -> bytes:
-        try:
-            part.stream.seek(0)
-            return content(part)
-        finally:
-            part.close()
-
-    return read
+def _cut_out_now(service: TinyU2NetService, part: FileStorage, options: CutoutOptions, deadline: Deadline) -> Cutout:
+    part.stream.seek(0)
+    data = content(part)
+    check_upload_size(len(data), service.settings)
+    held = service.budget.holding()
+    held.add(len(data), exists=True)
+    try:
+        return service.cut_out(data, options, deadline=deadline, patient=True)
+    finally:
+        held.release()

@@ -16,7 +16,7 @@ from flask import Request
 from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
-from app.errors import BadRequest
+from app.errors import BadRequest, TooLarge
 from app.hosting import MIB
 
 JSON, URLENCODED, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
@@ -27,14 +27,22 @@ FIELDS_BYTES = 256 * 1024
 PARTS = 32
 # Base64 makes 4 characters of 3 bytes; some of them are escaped in a form, and lines may be broken.
 TEXT_GROWTH = 1.5
-# Text is held as it came, decoded, parsed, and as bytes again.
-TEXT_COPIES = 4
+# Text is held as it came, decoded, parsed, and as bytes again; a form's part that is text may have letters of 4 bytes.
+TEXT_COPIES, PART_COPIES = 4, 6
+# A photo in JSON is one long word among a few short ones; each bracket and comma costs a hundred times its size.
+MOST_JSON_SIGNS = 500
 
 # No image begins like a form that `curl -d` sends.
 _FORM_START = re.compile(rb"[a-z_0-9]{1,40}=")
 _DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
+# In a long text, what would make Python take 2 or 4 bytes for each of its letters; base64 has none of it.
+_WIDE = re.compile(rb"\\u(?!00)|%[89A-Fa-f][0-9A-Fa-f]")
 _FILES_ON_DISK = ("batch.batch",)
-_TEXT_PHOTOS = "/v1.0/"
+_TEXT_ENDPOINTS = (
+    *("api.remove_background", "api.change_background", "rembg.remove"),
+    "removebg.remove_background",
+)
+_TEXT_PARTS = ("removebg.remove_background",)
 
 
 class UploadRequest(Request):
@@ -77,11 +85,16 @@ def limit_body(request: Request, settings: Settings) -> None:
     request.max_content_length = upload_bytes + OVERHEAD_BYTES
     request.max_form_memory_size = FIELDS_BYTES
     request.max_form_parts = PARTS
-    if request.endpoint in _FILES_ON_DISK:
+    text_bytes = int(TEXT_GROWTH * upload_bytes) + OVERHEAD_BYTES
+    if _is_on_disk(request):
         request.max_content_length = int(settings.max_batch_mb * MIB) + OVERHEAD_BYTES
         request.max_form_parts = settings.max_batch_photos + PARTS
-    elif _may_be_text(request):
-        request.max_content_length = request.max_form_memory_size = int(TEXT_GROWTH * upload_bytes) + OVERHEAD_BYTES
+    elif request.mimetype in (JSON, URLENCODED):
+        request.max_content_length = text_bytes if request.endpoint in _TEXT_ENDPOINTS else FIELDS_BYTES
+    elif request.endpoint in _TEXT_PARTS:
+        request.max_content_length = request.max_form_memory_size = text_bytes
+    elif request.endpoint in _FILES_ON_DISK:  # but no form with files
+        request.max_content_length = FIELDS_BYTES
 
 
 def held_bytes(request: Request) -> int:
@@ -90,14 +103,15 @@ def held_bytes(request: Request) -> int:
     length = request.content_length
     if length is None:
         length = most if "chunked" in request.headers.get("Transfer-Encoding", "").lower() else 0
-    if length > most or request.endpoint in _FILES_ON_DISK:
+    if length > most or _is_on_disk(request):
         return 0
-    return length * TEXT_COPIES if _may_be_text(request) else length
+    if request.mimetype in (JSON, URLENCODED):
+        return length * TEXT_COPIES
+    return length * PART_COPIES if request.endpoint in _TEXT_PARTS else length
 
 
-def _may_be_text(request: Request) -> bool:
-    """Whether the body's photos may be written in base64: under remove.bg's paths in a form's parts, too."""
-    return request.mimetype in (JSON, URLENCODED) or request.path.startswith(_TEXT_PHOTOS)
+def _is_on_disk(request: Request) -> bool:
+    return request.endpoint in _FILES_ON_DISK and request.mimetype == MULTIPART
 
 
 def read_body(request: Request) -> Body:
@@ -114,8 +128,8 @@ def read_body(request: Request) -> Body:
     data = request.get_data(cache=False)
     if request.mimetype == JSON:
         return Body({**words, **_json_words(data)})
-    if _FORM_START.match(data):
-        return Body({**words, **dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))})
+    if (request.mimetype == URLENCODED or len(data) <= FIELDS_BYTES) and _FORM_START.match(data):
+        return Body({**words, **_form_words(data)})
     return Body(words, raw=data)
 
 
@@ -127,14 +141,32 @@ def decode_base64(text: str, name: str) -> bytes:
     """
     start = _DATA_URL.match(text)
     try:
-        return base64.b64decode("".join(text[start.end() if start else 0 :].split()), validate=True)
+        digits = text[start.end() if start else 0 :].encode("ascii").translate(None, b" \t\r\n\f\v")
+        return base64.b64decode(digits, validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest(
             f"{name} must be the picture's bytes in base64, or a data URL of them.", code=f"invalid_{name}"
         ) from None
 
 
+def _form_words(data: bytes) -> dict[str, str]:
+    _check_plain(data)
+    try:
+        return dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=PARTS))
+    except ValueError:
+        raise TooLarge("The form has too many fields beside the photo.", code="form_too_large") from None
+
+
+def _check_plain(data: bytes) -> None:
+    """Raise BadRequest where a long text has letters that base64 has not."""
+    if len(data) > FIELDS_BYTES and (not data.isascii() or _WIDE.search(data)):
+        raise BadRequest("So long a text may hold a picture in base64, and no letters but ASCII.", code="invalid_text")
+
+
 def _json_words(data: bytes) -> dict[str, str]:
+    _check_plain(data)
+    if sum(data.count(sign) for sign in (b"[", b"{", b",")) > MOST_JSON_SIGNS:
+        raise BadRequest("The JSON must be one object of a few texts and numbers.", code="invalid_json")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

@@ -104,7 +104,8 @@ def _removal(body: Body) -> tuple[RemovalRequest, str | None]:
             code="multiple_bg_sources",
         )
     images = [_picture(body, name) for name in backgrounds if name != "bg_color"]
-    read = read_removebg_words(body.words, background_image=images[0] if images else None)
+    words = {name: text for name, text in body.words.items() if name not in SOURCES}
+    read = read_removebg_words(words, background_image=images[0] if images else None)
     return RemovalRequest(_picture(body, sources[0]), read.options), read.subject_type
 
 

@@ -40,7 +40,7 @@ def answer(removal: RemovalRequest, reply: Callable[[Cutout], Response], *, kind
     """
     key = the_service().result_key(removal.data, removal.options)
     etag = f"{key}-{kind}"
-    if key and request.if_none_match.contains_weak(etag):
+    if key and etag in request.if_none_match.as_set(include_weak=True):  # `*` is none
         response = Response(status=304)
     else:
         cutout = cut_out(removal)

@@ -22,14 +22,14 @@ _PIECE_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class NamedPhoto:
-    """A photo to come: the name that its client gave it, and how to get its bytes."""
+    """A photo to come: the name that its client gave it, and what reads it and cuts it out."""
 
     name: str
-    read: Callable[[], bytes]
+    cut_out: Callable[[], Cutout]
 
 
-def stream(photos: Iterable[NamedPhoto], cut_out: Callable[[bytes], Cutout]) -> Iterator[bytes]:
-    """Yield a ZIP, stored, of what `cut_out` makes of each photo, in their order, and of a manifest.json at its end.
+def stream(photos: Iterable[NamedPhoto]) -> Iterator[bytes]:
+    """Yield a ZIP, stored, of the cut-out of each photo, in their order, and of a manifest.json at its end.
 
     A photo that cannot be cut out has no file in the ZIP, and its error in the manifest: a list `photos` of each one's
     `name`, `status` (what it would have been answered with alone), `file` or `error`, `method`, `model`, and
@@ -46,7 +46,7 @@ def stream(photos: Iterable[NamedPhoto], cut_out: Callable[[bytes], Cutout]) -> 
             entry: dict[str, Any] = {"name": _clean(photo.name)}
             entries.append(entry)
             try:
-                cutout = cut_out(photo.read())
+                cutout = photo.cut_out()
             except ClientGone:
                 raise
             except AppError as fault:

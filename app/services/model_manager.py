@@ -21,7 +21,7 @@ from PIL import Image
 from app import config, hosting, metrics
 from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
-from app.hosting import Host
+from app.hosting import MIB, Host
 from app.imaging import closer_look, preprocess
 from app.imaging.preprocess import RESIZE_MODES
 from app.services import memory, model_files, model_rewrites
@@ -37,6 +37,8 @@ BALANCED = TIERS[DEFAULT_TIER]
 # one by its area; with less left than this, starting one would get the process killed.
 PUBLISHED_FORM = "published"
 INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300}
+# rembg with its own arena takes at most so much for a small model, and so many times the file's size more for a large.
+REMBG_MB, REMBG_FILE_COPIES = 300, 3
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
 RETRY_AFTER_S = 60.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
@@ -262,7 +264,8 @@ class ModelManager:
     def list_models(self) -> list[ModelFacts]:
         """The models that are here, and the one that is served by default, here or not."""
         default, installed = self.served_name(), model_files.installed_models(self.settings)
-        names = [name for name in installed if not self.host.constrained or name == default]
+        served = [name for name in installed if name not in _NOT_SERVED]
+        names = [name for name in served if not self.host.constrained or name == default]
         return [
             ModelFacts(name, name == default, name in installed, name in self._sessions)
             for name in sorted({default, *names})
@@ -367,25 +370,47 @@ class ModelManager:
 
     def _load_rembg(self, name: str, may_download: bool) -> Session:
         # Looked for first: importing rembg takes seconds, and half a minute the first time.
-        installed = model_files.find_model(name, self.settings) is not None
-        if not installed and not may_download:
-            if name == self.settings.model_name:
-                raise ModelUnavailable(f"MODEL_NAME is {name}, and no file of it is installed.")
-            raise BadRequest(
-                f"The model {name!r} is not installed on this server. Leave the field out to use its own.",
-                code="model_not_installed",
-            )
+        path = model_files.find_model(name, self.settings)
+        by_client = not may_download and name != self.settings.model_name
+        if by_client and (path is None or name in _NOT_SERVED):
+            raise _not_installed(name)
+        if path is None and not may_download:
+            raise ModelUnavailable(f"MODEL_NAME is {name}, and no file of it is installed.")
         rembg = _import_or_unavailable("rembg")
-        known = [known for known in rembg.sessions.sessions_names if known not in _NOT_SERVED]
-        if name not in known:
-            raise ModelUnavailable(f"There is no model {name!r}. Known are: {', '.join(sorted(known))}.")
+        kinds = {kind.name(): kind for kind in rembg.sessions.sessions_class if kind.name() not in _NOT_SERVED}
+        if name not in kinds:
+            if by_client:
+                raise _not_installed(name)
+            raise ModelUnavailable(f"There is no model {name!r}. Known are: {', '.join(sorted(kinds))}.")
+        self._make_room(name, path)
         ort = _import_or_unavailable("onnxruntime")
         faults: tuple[type[Exception], ...] = (OSError, *_onnxruntime_faults(ort))
+        # rembg looks in fewer places than it did, and downloads what it does not find there.
+        found = {"download_models": classmethod(lambda *_words, **_how: str(path))} if path else {}
+        kind = type(kinds[name].__name__, (kinds[name],), found)
         try:
-            made = rembg.new_session(name, sess_opts=session_options(ort, self._threads, keeps_memory=True))
+            made = kind(name, session_options(ort, self._threads, keeps_memory=True))
         except faults as fault:
             raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
         return RembgSession(made, name=name)
+
+    def _make_room(self, name: str, path: Path | None) -> None:
+        """Drop the model that another client asked for by name; there is one such beside the server's own."""
+        for other, session in list(self._sessions.items()):
+            if isinstance(session, RembgSession) and other != self.settings.model_name:
+                del self._sessions[other]
+        memory.give_back()
+        needed_mb = REMBG_MB + REMBG_FILE_COPIES * (path.stat().st_size / MIB if path else 0)
+        left_mb = memory.available_mb(self.host)
+        if left_mb < needed_mb:
+            raise ModelUnavailable(f"The model {name} may need {needed_mb:.0f} MB and {left_mb:.0f} MB are left.")
+
+
+def _not_installed(name: str) -> BadRequest:
+    return BadRequest(
+        f"The model {name!r} is not installed on this server. Leave the field out to use its own.",
+        code="model_not_installed",
+    )
 
 
 def _import_or_unavailable(package: str) -> Any:

@@ -42,14 +42,17 @@ OPTION_FIELDS = (
 TRANSPARENT = "transparent"
 LOSSLESS_FORMATS = ("png", "webp")
 LONGEST_SIDE_PX = 10_000
+LONGEST_WORD = 1000
 BLUR_PX = (4, 100)
 MOST_SHADOW_PX = 200
 MODEL_NAME = "[A-Za-z0-9_-]{1,64}"
 
-_SIZE = re.compile(r"(\d{1,5}) ?[x×] ?(\d{1,5})")
-_SHAPE = re.compile(r"(\d{1,3}) ?: ?(\d{1,3})")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_SIZE = re.compile(r"([0-9]{1,5}) ?[x×] ?([0-9]{1,5})")
+_SHAPE = re.compile(r"([0-9]{1,3}) ?: ?([0-9]{1,3})")
+_QUALITY = re.compile(r"[0-9]{1,3}")
 _LONGEST_SHAPE = 20
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3}(?= ?%))?) ?%?")  # 0.4 without % might be meant as 40 %
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}(?= ?%))?) ?%?")  # 0.4 without % might be meant as 40 %
 _BETWEEN = re.compile(r"[ ,;]+")
 _Found = TypeVar("_Found")
 
@@ -96,6 +99,9 @@ class Given:
     BadRequest is raised, whose code is "invalid_" and the field's name."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
+        for name, text in fields.items():
+            if len(text) > LONGEST_WORD:
+                raise BadRequest(f"{name[:50]} is too long; no option is.", code=f"invalid_{name[:50]}")
         self._words = {name: text.strip() for name, text in fields.items() if text.strip()}
 
     def __contains__(self, name: str) -> bool:
@@ -128,13 +134,10 @@ class Given:
         """A number within bounds."""
 
         def parse(text: str) -> float:
-            try:
-                value = float(text.removesuffix("px").strip())
-            except ValueError:
-                value = float("nan")
-            if not least <= value <= most:
+            found = _NUMBER.fullmatch(text.removesuffix("px").strip())
+            if not found or not least <= float(found[0]) <= most:
                 raise ValueError(f"It must be a number from {least:g} to {most:g}.")
-            return value
+            return float(found[0])
 
         return self.read(name, parse, default)
 
@@ -153,7 +156,7 @@ def _quality_for(file_format: str) -> Callable[[str], int | None]:
     def parse(text: str) -> int | None:
         if text.lower() == "lossless" and file_format in LOSSLESS_FORMATS:
             return LOSSLESS
-        if text.isascii() and text.isdigit() and 1 <= int(text) <= 100:
+        if _QUALITY.fullmatch(text) and 1 <= int(text) <= 100:
             return int(text)
         raise ValueError("It must be a whole number from 1 to 100, or, for WebP, lossless.")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ class ResultCache:
         """
         path = Path(folder).expanduser() if folder else Path(tempfile.gettempdir()) / f"tinycut-results-{os.getuid()}"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.stat().st_uid != os.getuid():
+        if path.lstat().st_uid != os.getuid() or path.is_symlink():
             raise PermissionError(f"{path} is another user's")
         self._most_bytes = most_bytes
         self._entries = diskcache.Cache(
@@ -48,16 +50,22 @@ class ResultCache:
         """Bytes on disk."""
         return int(self._entries.volume())
 
-    def get(self, key: str) -> Cutout | None:
-        """The cut-out of this key, without timings or memory; None where there is none, or it cannot be read."""
+    def get(self, key: str, *, check_room: Callable[[int], None]) -> Cutout | None:
+        """The cut-out of this key, without timings or memory; None where there is none, or it cannot be read.
+
+        `check_room` is told its bytes before they are read, and may refuse them.
+        """
         try:
-            entry = self._entries.get(key)
+            entry = self._entries.get(key, read=True)  # a file, but for small ones
+            if entry is None:
+                return None
+            with io.BytesIO(entry) if isinstance(entry, bytes) else entry as file:
+                check_room(file.seek(0, io.SEEK_END))
+                file.seek(0)
+                head, image = file.readline(), file.read()
         except _FAULTS as fault:
             log.warning("the result cache cannot be read (%s)", type(fault).__name__)
             return None
-        if entry is None:
-            return None
-        head, _, image = entry.partition(b"\n")
         facts = json.loads(head)
         foreground = Box(**facts.pop("foreground")) if facts["foreground"] else facts.pop("foreground")
         facts["full_size"] = tuple(facts["full_size"])

@@ -66,6 +66,7 @@ class _Gates(NamedTuple):
     admission: Admission
     budget: MemoryBudget
     batches: Admission
+    batch_turns: Admission
     remote_images: RemoteImages
 
 
@@ -100,8 +101,13 @@ class TinyU2NetService:
 
     @property
     def batches(self) -> Admission:
-        """The batches that are under way; each waits for a slot with every one of its photos."""
+        """The batches that are under way."""
         return self._gates.batches
+
+    @property
+    def batch_turns(self) -> Admission:
+        """Whose photo is worked on, of the batches: two that need all of the memory would starve each other."""
+        return self._gates.batch_turns
 
     @property
     def remote_images(self) -> RemoteImages:
@@ -118,6 +124,7 @@ class TinyU2NetService:
                     Admission(slots=config.photos_at_once(settings, host), queue_size=settings.queue_size),
                     MemoryBudget(budget_mb * MIB),
                     Admission(slots=BATCHES_AT_ONCE, queue_size=0),
+                    Admission(slots=1, queue_size=BATCHES_AT_ONCE),
                     RemoteImages(allowed=settings.allow_urls, most_bytes=int(settings.max_upload_mb * MIB)),
                 )
             return self._made_gates
@@ -151,7 +158,7 @@ class TinyU2NetService:
         key = self.result_key(data, options)
         if self._results and key:
             with timings.span("cache"):
-                found = self._results.get(key)
+                found = self._results.get(key, check_room=self.budget.check_room)
             metrics.RESULT_CACHE_REQUESTS.labels(outcome="miss" if found is None else "hit").inc()
             if found is not None:
                 return replace(found, timings_ms=timings.as_ms(), memory=memory.report(self.models.host))

@@ -7,18 +7,22 @@ import json
 import os
 import socket
 import zipfile
+from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image, ImageDraw
 
 from scripts import load, measure
-from scripts.box import Box, BoxUnavailable, Server, boxed_server
-from tests.support import encoded
+from scripts.box import MIB, Box, BoxUnavailable, Server, boxed_server
+from tests.support import encoded, picture
 
+SMALL_TEXT = b64encode(encoded(picture()))
 REQUIRE_BOX = "TINYCUT_REQUIRE_MODEL"
 
 
@@ -65,6 +69,95 @@ def test_16_clients_at_once_are_answered_or_sent_away_and_health_answers_through
         assert set(found.tally.statuses) == {200, 429}
         assert found.tally.statuses[200] >= 16
         assert len(found.health_s) > 10, "every one of them was a 200"
+
+
+TEXT_BYTES = int(15.4 * MIB)
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+GREEDY_BODIES = {
+    "lists in JSON": ("/api/remove-background", JSON, lambda: b'{"a":[' + b"[]," * (TEXT_BYTES // 3) + b"[]]}"),
+    "wide letters in JSON": (
+        "/api/remove-background",
+        JSON,
+        lambda: '{"image":"😀'.encode() + b"A" * TEXT_BYTES + b'"}',
+    ),
+    "wide letters, escaped": (
+        *("/api/remove-background", JSON),
+        lambda: b'{"image":"\\ud83d\\ude00' + b"A" * TEXT_BYTES + b'"}',
+    ),
+    "spaces in base64": ("/v1.0/removebg", JSON, lambda: b'{"image_file_b64":"' + b"ab " * (TEXT_BYTES // 3) + b'"}'),
+    "a margin of a million lengths": (
+        *("/api/remove-background", JSON),
+        lambda: b'{"image":"' + SMALL_TEXT + b'","crop":"true","crop_margin":"' + b"1," * 3_000_000 + b'"}',
+    ),
+    "a million fields": ("/api/remove-background", FORM, lambda: b"a=" + b"&a" * (TEXT_BYTES // 2 - 9)),
+    "a million fields, called bytes": (
+        *("/api/remove-background", "application/octet-stream"),
+        lambda: b"a=" + b"&a" * (5 * MIB),
+    ),
+    "a million fields to the page": ("/", FORM, lambda: b"a=" + b"&a" * (TEXT_BYTES // 2 - 9)),
+    "JSON to the batch": ("/api/batch", JSON, lambda: b'{"a":[' + b"[]," * (33 * MIB) + b"[]]}"),
+}
+
+
+def test_no_body_takes_many_times_its_size(model_env: dict[str, str], tmp_path: Path) -> None:
+    with server_in(512, model_env, tmp_path / "log") as (box, server):
+        workers = server.worker_pids()
+        for name, (path, kind, make) in GREEDY_BODIES.items():
+            body = make()
+
+            def send(_number: int) -> int:
+                answer = requests.post(server.url + path, data=body, headers={"Content-Type": kind}, timeout=60)  # noqa: B023
+                return answer.status_code
+
+            with ThreadPoolExecutor(4) as clients:
+                answers = set(clients.map(send, range(4)))
+            assert answers <= {400, 413, 415, 422, 429}, name
+            assert (box.kills, server.worker_pids()) == (0, workers), name
+
+
+def test_kept_results_that_nobody_takes_cost_no_more_than_the_limit(model_env: dict[str, str], tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).integers(0, 255, (2000, 3000, 3), np.uint8)
+    photo = encoded(Image.fromarray(noise), "JPEG", quality=50)
+    env = {**model_env, "RESULT_CACHE_MB": "400", "RESULT_CACHE_DIR": str(tmp_path / "cache")}
+    head = (
+        "POST /api/remove-background?on_unknown=pass HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\n"
+        f"Content-Length: {len(photo)}\r\n\r\n"
+    ).encode()
+    with server_in(512, env, tmp_path / "log") as (box, server):
+        workers = server.worker_pids()
+        url = f"{server.url}/api/remove-background?on_unknown=pass"
+        for cached in ("false", "true"):
+            answer = requests.post(url, data=photo, headers={"Accept": "image/png"}, timeout=60)
+            assert answer.headers["X-Cached"] == cached
+        assert len(answer.content) > 15_000_000
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(25)]
+        try:
+            for connection in silent:
+                connection.sendall(head + photo)
+            for connection in silent:
+                assert connection.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 429")
+            assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+        finally:
+            for connection in silent:
+                connection.close()
+        assert (box.kills, server.worker_pids()) == (0, workers)
+
+
+def test_two_batches_that_each_need_all_of_the_memory_do_not_starve_each_other(
+    model_env: dict[str, str], tmp_path: Path
+) -> None:
+    photo = encoded(disc_before_slope(5600, 3750), "JPEG", quality=98)
+    with server_in(512, model_env, tmp_path / "log") as (box, server):
+
+        def send(_number: int) -> list[int]:
+            files = [("file", (f"{number}.jpg", photo)) for number in range(2)]
+            answer = requests.post(f"{server.url}/api/batch?format=webp", files=files, timeout=120)
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+                return [entry["status"] for entry in json.loads(archive.read("manifest.json"))["photos"]]
+
+        with ThreadPoolExecutor(2) as clients:
+            assert list(clients.map(send, range(2))) == [[200, 200], [200, 200]]
+        assert box.kills == 0
 
 
 def test_a_batch_takes_no_more_memory_than_its_largest_photo(

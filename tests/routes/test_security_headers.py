@@ -46,7 +46,7 @@ ANSWERS: dict[str, tuple[Callable[[FlaskClient], TestResponse], int]] = {
     "no photo": (lambda client: client.post(PATH), 400),
     "too large a photo": (lambda client: client.post(PATH, data=bytes(11 << 20)), 413),
     "what is no photo": (lambda client: client.post(PATH, data=b"text"), 415),
-    "another spelling of a path": (lambda client: client.post("/api//remove-background"), 308),
+    "another spelling of a path": (lambda client: client.post("/api//remove-background"), 404),
 }
 
 

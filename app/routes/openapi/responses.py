@@ -67,7 +67,15 @@ _FILES = {output.mimetype: {"schema": FILE} for output in FORMATS.values()}
 _ZIP = {"application/zip": {"schema": FILE}}
 
 BAD_REQUEST_CODES = (
-    *("missing_file", "empty_file", "multiple_files", "unknown_field", "incomplete_body", "invalid_json"),
+    *(
+        "missing_file",
+        "empty_file",
+        "multiple_files",
+        "unknown_field",
+        "incomplete_body",
+        "invalid_json",
+        "invalid_text",
+    ),
     *("missing_background", "multiple_backgrounds", "conflicting_options", "model_not_installed"),
     *("urls_not_allowed", "image_download_failed", "image_download_timeout"),
     *("roi_region_empty", "roi_exceeds_bounds"),
