@@ -38,7 +38,7 @@ workers = max(workers, 1)
 worker_class = "gthread"
 # Every photo at work or in the queue holds a thread, and so does every client that is slow to send or to take; with
 # some more, /health is always answered. A thread that waits costs next to nothing.
-threads = _slots + _settings.queue_size + 24
+threads = _slots + _settings.queue_size + _config.SPARE_THREADS
 # Each connection is a file to the system: with as many as a process may have, the worker would end.
 _soft_files, _hard_files = _resource.getrlimit(_resource.RLIMIT_NOFILE)
 _files = 4096 if _hard_files == _resource.RLIM_INFINITY else min(_hard_files, 4096)

@@ -172,6 +172,15 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+# Threads of the server beside those whose photos are worked on or wait; clients that are slow to send may have half.
+SPARE_THREADS = 24
+
+
+def bodies_at_once(settings: Settings, host: Host) -> int:
+    """How many requests may be read at once: some threads are always left, for /health."""
+    return photos_at_once(settings, host) + settings.queue_size + SPARE_THREADS // 2
+
+
 def model_homes(settings: Settings) -> tuple[Path, ...]:
     """The folders in which rembg looks for models: its home first, then the flat folder of old versions."""
     if settings.u2net_home:

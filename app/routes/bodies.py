@@ -8,16 +8,20 @@ import io
 import json
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
-from flask import Request
+from flask import Request, current_app
 from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
 from app.errors import BadRequest, TooLarge
 from app.hosting import MIB
+from app.routes.connection import time_limit
+from app.services.admission import Admission, Deadline
 
 JSON, URLENCODED, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 # Multipart boundaries, field names and the options around the photo itself.
@@ -31,6 +35,9 @@ TEXT_GROWTH = 1.5
 TEXT_COPIES, PART_COPIES = 4, 6
 # A photo in JSON is one long word among a few short ones; each bracket and comma costs a hundred times its size.
 MOST_JSON_SIGNS = 500
+
+# A phone on a weak network sends more than this.
+GRACE_S, SLOWEST_BYTES_PER_S = 30.0, 50_000
 
 # No image begins like a form that `curl -d` sends.
 _FORM_START = re.compile(rb"[a-z_0-9]{1,40}=")
@@ -57,6 +64,15 @@ class UploadRequest(Request):
         if not self.keeps_files:
             super().close()
 
+    def get_data(self, *words: Any, **how: Any) -> Any:
+        """Read the body as it is; see `reading`."""
+        with reading(self):
+            return super().get_data(*words, **how)
+
+    def _load_form_data(self) -> None:
+        with reading(self):
+            super()._load_form_data()
+
     def _get_file_stream(
         self,
         total_content_length: int | None,
@@ -65,6 +81,23 @@ class UploadRequest(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         return tempfile.TemporaryFile() if self.endpoint in _FILES_ON_DISK else io.BytesIO()
+
+
+@contextmanager
+def reading(request: Request) -> Iterator[None]:
+    """Read a body in this block, in one of the places for that and within a time that a slow phone keeps.
+
+    Raises:
+        Busy: too many bodies are being read.
+    """
+    bodies: Admission = current_app.extensions["tinycut"].bodies
+    bodies.enter(Deadline(0))
+    try:
+        length = request.content_length or request.max_content_length or 0
+        with time_limit(request.environ, GRACE_S + length / SLOWEST_BYTES_PER_S):
+            yield
+    finally:
+        bodies.leave()
 
 
 @dataclass(frozen=True)

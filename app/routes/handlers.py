@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 import uuid
 from collections.abc import Callable
 
@@ -12,14 +11,15 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
-from app.errors import AppError
+from app.errors import AppError, Busy
 from app.hosting import MIB
 from app.routes import removebg_errors
 from app.routes.bodies import held_bytes, limit_body
-from app.routes.connection import limit_silence
+from app.routes.connection import limit_silence, stop_reading, time_limit
 from app.routes.replies import error_reply
 from app.routes.request_log import note_error
 from app.routes.web import page_with_error
+from app.services.admission import Admission, Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 
 log = logging.getLogger(__name__)
@@ -119,18 +119,22 @@ def _drain() -> None:
     closes would see a reset and never the answer."""
     if not request.environ.get("wsgi.input_terminated"):
         return  # Flask's own server: to read past the body would block
-    limit_silence(request.environ, _DRAIN_SILENCE_S)
-    stream = request.environ["wsgi.input"]
-    left, ends_s = _DRAIN_BYTES, time.monotonic() + _DRAIN_S
+    bodies: Admission = current_app.extensions["tinycut"].bodies
     try:
-        while left > 0 and time.monotonic() < ends_s:
-            chunk = stream.read(min(64 * 1024, left))
-            if not chunk:
-                return
-            left -= len(chunk)
+        bodies.enter(Deadline(0))
+    except Busy:  # too many are slow already; gunicorn would wait for the rest as well
+        stop_reading(request.environ)
+        return
+    limit_silence(request.environ, _DRAIN_SILENCE_S)
+    stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
+    try:
+        with time_limit(request.environ, _DRAIN_S):
+            while left > 0 and (chunk := stream.read(min(64 * 1024, left))):
+                left -= len(chunk)
     except (OSError, ParseException):
         return  # the client is gone, silent, or sends nonsense
     finally:
+        bodies.leave()
         limit_silence(request.environ)
 
 

@@ -65,6 +65,7 @@ class _Gates(NamedTuple):
 
     admission: Admission
     budget: MemoryBudget
+    bodies: Admission
     batches: Admission
     batch_turns: Admission
     remote_images: RemoteImages
@@ -100,6 +101,11 @@ class TinyU2NetService:
         return self._gates.budget
 
     @property
+    def bodies(self) -> Admission:
+        """The requests that are being read."""
+        return self._gates.bodies
+
+    @property
     def batches(self) -> Admission:
         """The batches that are under way."""
         return self._gates.batches
@@ -123,6 +129,7 @@ class TinyU2NetService:
                 self._made_gates = _Gates(
                     Admission(slots=config.photos_at_once(settings, host), queue_size=settings.queue_size),
                     MemoryBudget(budget_mb * MIB),
+                    Admission(slots=config.bodies_at_once(settings, host), queue_size=0),
                     Admission(slots=BATCHES_AT_ONCE, queue_size=0),
                     Admission(slots=1, queue_size=BATCHES_AT_ONCE),
                     RemoteImages(allowed=settings.allow_urls, most_bytes=int(settings.max_upload_mb * MIB)),

@@ -7,6 +7,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,20 @@ def metric(server: Server, name: str) -> float:
 
 def wait_until(server: Server, name: str, value: float) -> None:
     assert any(metric(server, name) == value for _ in range(2000)), f"{name} never became {value}"
+
+
+def test_forty_clients_that_drip_their_bodies_leave_health_and_others_their_threads(tmp_path: Path) -> None:
+    env = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0", "CONCURRENCY": "1"}
+    head = b"POST /api/remove-background HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\nx"
+    with Server(env=env, log=tmp_path / "log") as server:
+        server.wait_for("/ready")
+        with ExitStack() as stack:
+            for _ in range(40):
+                slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                slow.sendall(head)
+            for _ in range(20):
+                assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+            refused = requests.post(f"{server.url}/api/remove-background", data=GOOD, timeout=5)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "busy")
+        wait_until(server, "tinycut_memory_held_bytes", 0)
+        assert requests.post(f"{server.url}/api/remove-background", data=GOOD, timeout=60).status_code == 200
