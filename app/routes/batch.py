@@ -11,14 +11,14 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
-from app.errors import Busy, TooLarge, Unavailable
+from app.errors import BadRequest, Busy, TooLarge
 from app.routes import guard, replies
-from app.routes.bodies import Body, read_body
+from app.routes.bodies import Body, no_room, read_body
 from app.routes.connection import is_gone
-from app.routes.forms import check_upload_size, content, no_photo, options_of, photo_files
+from app.routes.forms import IMAGE, IMAGE_URL, check_upload_size, content, no_photo, options_of, photo_files
 from app.routes.work import fetch, the_service
 from app.services import cutout_zip
-from app.services.admission import Deadline
+from app.services.admission import Deadline, Holding
 from app.services.cutout import Cutout
 from app.services.cutout_zip import NamedPhoto
 from app.services.options import CutoutOptions
@@ -35,16 +35,14 @@ def batch() -> Response:
     """Answer several photos with a ZIP of their cut-outs and a manifest.json, sent while they are made."""
     with ExitStack() as stack:
         _enter(stack)  # before anything is read
-        image_format = replies.wanted_image_format(request) or "png"
+        image_format = replies.wanted_image_format(request)
         try:
             body = read_body(request)
         except OSError as fault:
             if fault.errno not in _DISK_IS_FULL:
                 raise
-            raise Unavailable(
-                "The server has no room to keep so many photos. Please send fewer, or one by one.", code="no_room"
-            ) from fault
-        return _stream(photo_files(body), body, stack, image_format=image_format)
+            raise no_room() from fault
+        return _stream(photo_files(body), body, stack, image_format=image_format or "png")
 
 
 def reply(photos: list[FileStorage], body: Body, *, image_format: str, needs_background: bool) -> Response:
@@ -71,7 +69,11 @@ def _stream(
 ) -> Response:
     service = the_service()
     settings = service.settings
+    if image_format == "zip":  # what is accepted is the answer, not a ZIP for each photo
+        image_format = "png"
     options = options_of(body, settings, fetch=fetch, image_format=image_format, needs_background=needs_background)
+    if body.raw or any(body.words.get(name) for name in (IMAGE, IMAGE_URL)):
+        raise BadRequest("A batch takes its photos as files only, each as 'file'.", code="multiple_files")
     if not photos:
         raise no_photo()
     if len(photos) > settings.max_batch_photos:
@@ -81,10 +83,13 @@ def _stream(
         )
     guard.count_more(len(photos) - 1)
     request.keeps_files = True  # type: ignore[attr-defined]  # it is an UploadRequest
-    for part in photos:
+    for _name, part in request.files.items(multi=True):
         stack.callback(part.close)
+    sending = service.budget.holding()
+    stack.callback(sending.release)
     named = [
-        NamedPhoto(part.filename or "", partial(_cut_out, service, part, options, request.environ)) for part in photos
+        NamedPhoto(part.filename or "", partial(_cut_out, service, part, options, sending, request.environ))
+        for part in photos
     ]
     response = Response(cutout_zip.stream(named), mimetype="application/zip")
     response.headers["Content-Disposition"] = 'attachment; filename="cutouts.zip"'
@@ -93,15 +98,23 @@ def _stream(
     return response
 
 
-def _cut_out(service: TinyU2NetService, part: FileStorage, options: CutoutOptions, environ: dict[str, Any]) -> Cutout:
+def _cut_out(
+    service: TinyU2NetService, part: FileStorage, options: CutoutOptions, sending: Holding, environ: dict[str, Any]
+) -> Cutout:
     """Cut out one photo of a batch, which waits its turn where others would be sent away. Of all batches one photo is
-    in memory at a time, and none while the memory that it needs is not there."""
+    in memory at a time, and none while the memory that it needs is not there.
+
+    `sending` holds the memory of the result, and of its place in the ZIP, until the next photo is asked for.
+    """
+    sending.release()
     deadline = Deadline(service.settings.deadline_s, abandoned=partial(is_gone, environ))
     try:
         while True:
             service.batch_turns.enter(deadline, patient=True)
             try:
-                return _cut_out_now(service, part, options, deadline)
+                cutout = _cut_out_now(service, part, options, deadline)
+                sending.add(2 * len(cutout.image), exists=True)
+                return cutout
             except Busy:  # other requests hold the memory
                 deadline.check()
             finally:

@@ -18,7 +18,7 @@ from flask import Request, current_app
 from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
-from app.errors import BadRequest, TooLarge
+from app.errors import BadRequest, TooLarge, Unavailable
 from app.hosting import MIB
 from app.routes.connection import time_limit
 from app.services.admission import Admission, Deadline
@@ -49,6 +49,7 @@ _TEXT_ENDPOINTS = (
     *("api.remove_background", "api.change_background", "rembg.remove"),
     "removebg.remove_background",
 )
+_BASE64_FIELDS = ("image", "background_image", "image_file_b64")
 _TEXT_PARTS = ("removebg.remove_background",)
 
 
@@ -80,7 +81,19 @@ class UploadRequest(Request):
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        return tempfile.TemporaryFile() if self.endpoint in _FILES_ON_DISK else io.BytesIO()
+        if self.endpoint not in _FILES_ON_DISK:
+            return io.BytesIO()
+        try:
+            return tempfile.TemporaryFile()
+        except OSError as fault:  # no folder, or none that may be written
+            raise no_room() from fault
+
+
+def no_room() -> Unavailable:
+    """The error of a batch for which the disk has no room."""
+    return Unavailable(
+        "The server has no room to keep so many photos. Please send fewer, or one by one.", code="no_room"
+    )
 
 
 @contextmanager
@@ -175,7 +188,7 @@ def decode_base64(text: str, name: str) -> bytes:
     start = _DATA_URL.match(text)
     try:
         digits = text[start.end() if start else 0 :].encode("ascii").translate(None, b" \t\r\n\f\v")
-        return base64.b64decode(digits, validate=True)
+        return base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest(
             f"{name} must be the picture's bytes in base64, or a data URL of them.", code=f"invalid_{name}"
@@ -185,9 +198,11 @@ def decode_base64(text: str, name: str) -> bytes:
 def _form_words(data: bytes) -> dict[str, str]:
     _check_plain(data)
     try:
-        return dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=PARTS))
+        pairs = parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=PARTS)
     except ValueError:
         raise TooLarge("The form has too many fields beside the photo.", code="form_too_large") from None
+    # Base64 that nobody escaped: its + came as a space.
+    return {name: text.strip().replace(" ", "+") if name in _BASE64_FIELDS else text for name, text in pairs}
 
 
 def _check_plain(data: bytes) -> None:
@@ -212,6 +227,8 @@ def _json_words(data: bytes) -> dict[str, str]:
 def _word(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # 92.0 is a whole number in JSON
     if isinstance(value, str | int | float):
         return str(value)
     raise BadRequest(f"{name[:50]!r} must be a text, a number, true or false.", code="invalid_json")

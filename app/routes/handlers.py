@@ -106,11 +106,15 @@ def _on_too_large() -> Response:
     length = request.content_length
     if length is not None and length <= (request.max_content_length or 0):
         return _reply(413, "form_too_large", "The form has too many or too long fields beside the photo.")
-    limit_mb = current_app.extensions["tinycut"].settings.max_upload_mb
+    settings = current_app.extensions["tinycut"].settings
+    is_batch = request.endpoint == "batch.batch"
+    limit_mb, advice = (
+        (settings.max_batch_mb, "fewer photos") if is_batch else (settings.max_upload_mb, "a smaller photo")
+    )
     return _reply(
         413,
         "file_too_large",
-        f"The upload is larger than the {limit_mb:g} MB that this server takes. Please send a smaller photo.",
+        f"The upload is larger than the {limit_mb:g} MB that this server takes. Please send {advice}.",
     )
 
 

@@ -17,7 +17,7 @@ from app.services import memory
 log = logging.getLogger(__name__)
 
 # Asked for every few seconds, by machines.
-QUIET_ENDPOINTS = ("static", "ops.health", "ops.ready", "ops.show_metrics")
+QUIET_ENDPOINTS = ("static", "docs.static", "ops.health", "ops.ready", "ops.show_metrics")
 NO_ROUTE = "unknown"
 # A client may make up any method; a label may not.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

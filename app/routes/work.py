@@ -42,6 +42,7 @@ def answer(removal: RemovalRequest, reply: Callable[[Cutout], Response], *, kind
     etag = f"{key}-{kind}"
     if key and etag in request.if_none_match.as_set(include_weak=True):  # `*` is none
         response = Response(status=304)
+        response.headers["Vary"] = "Accept"
     else:
         cutout = cut_out(removal)
         response = reply(cutout)

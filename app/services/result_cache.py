@@ -9,6 +9,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,17 @@ class ResultCache:
         except _FAULTS as fault:
             log.warning("the result cache cannot be read (%s)", type(fault).__name__)
             return None
-        facts = json.loads(head)
-        foreground = Box(**facts.pop("foreground")) if facts["foreground"] else facts.pop("foreground")
-        facts["full_size"] = tuple(facts["full_size"])
-        return Cutout(image=image, foreground=foreground, timings_ms={}, memory={}, cached=True, **facts)
+        try:
+            return _cutout(json.loads(head), image)
+        except (ValueError, TypeError, KeyError):  # damaged on its disk
+            log.warning("an entry of the result cache is dropped: it is damaged")
+            self._drop(key)
+            return None
 
     def put(self, key: str, cutout: Cutout) -> None:
         """Keep a cut-out, unless it is too large or the disk refuses."""
         facts = {name: value for name, value in _facts(cutout).items() if name not in _OF_THE_ANSWER}
+        facts["image_bytes"] = len(cutout.image)
         entry = json.dumps(facts).encode() + b"\n" + cutout.image
         if len(entry) > self._most_bytes * _LARGEST_SHARE:
             return
@@ -82,6 +86,19 @@ class ResultCache:
             self._entries.cull()
         except _FAULTS as fault:
             log.warning("the result cache cannot be written (%s)", type(fault).__name__)
+
+    def _drop(self, key: str) -> None:
+        with suppress(*_FAULTS):
+            self._entries.delete(key)
+
+
+def _cutout(facts: dict[str, Any], image: bytes) -> Cutout:
+    """Raises ValueError, TypeError or KeyError where facts or image are not whole."""
+    if facts.pop("image_bytes") != len(image):
+        raise ValueError("the image is not whole")
+    box = facts.pop("foreground")
+    facts["full_size"] = tuple(facts["full_size"])
+    return Cutout(image=image, foreground=box and Box(**box), timings_ms={}, memory={}, cached=True, **facts)
 
 
 class _PlainDisk(diskcache.Disk):  # type: ignore[misc]  # the package has no types

@@ -138,6 +138,43 @@ def test_uploads_of_a_batch_wait_on_disk_and_are_let_go_one_by_one(
     assert [file.closed for file in files] == [True] * 3
 
 
+def test_a_result_counts_as_memory_until_its_client_has_taken_it(app: Flask, client: FlaskClient) -> None:
+    budget = app.extensions["tinycut"].budget
+    with client.post(PATH, data=form(2), buffered=False):
+        assert budget.held_bytes > 2 * 100, "the first is made, and not taken"
+    assert budget.held_bytes == 0
+
+
+def test_a_batch_takes_files_only_and_says_so(client: FlaskClient) -> None:
+    for words in ({"image_url": "http://a.example/b.jpg"}, {"image": "iVBO"}):
+        answer = send(client, [(GOOD, "a.png")], **words)
+        assert (answer.status_code, answer.get_json()["error"]["code"]) == (400, "multiple_files")
+
+
+def test_who_accepts_a_zip_gets_one_zip_of_pictures(client: FlaskClient) -> None:
+    data = {"file": [(io.BytesIO(GOOD), "a.jpg"), (io.BytesIO(GOOD), "b.jpg")]}
+    archive, _ = opened_zip(client.post(PATH, data=data, headers={"Accept": "application/zip"}))
+    assert archive.namelist() == ["a.png", "b.png", "manifest.json"]
+
+
+def test_without_a_folder_for_temporary_files_it_is_said_that_there_is_no_room(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_usable() -> Any:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/secret']")
+
+    monkeypatch.setattr("app.routes.bodies.tempfile.TemporaryFile", none_usable)
+    answer = client.post(PATH, data=form())
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "no_room")
+    assert "secret" not in answer.text
+
+
+def test_too_large_a_batch_is_told_its_own_limit() -> None:
+    client = app_with(max_batch_mb=1).test_client()
+    answer = client.post(PATH, data={"file": [(io.BytesIO(bytes(2 << 20)), "a.png")]})
+    assert (answer.status_code, "1 MB" in answer.get_json()["error"]["message"]) == (413, True)
+
+
 def test_no_room_on_the_disk_is_said_and_nothing_is_left(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.BytesIO):
         def write(self, data: Any) -> int:

@@ -50,6 +50,18 @@ WAYS: dict[str, Callable[[FlaskClient], Any]] = {
     "base64 in lines": lambda client: client.post(
         PATH, json={"image": base64.encodebytes(GOOD).decode(), **OPTIONS}, headers=PICTURE
     ),
+    "JSON with whole numbers written with a point": lambda client: client.post(
+        PATH, json={"image": TEXT, "background_color": "red", "crop": 1.0, "threshold": 128.0}, headers=PICTURE
+    ),
+    "base64 without its padding": lambda client: client.post(
+        PATH, json={"image": TEXT.rstrip("="), **OPTIONS}, headers=PICTURE
+    ),
+    "a form whose base64 nobody escaped": lambda client: client.post(
+        PATH,
+        data=f"{urlencode(OPTIONS)}&image={TEXT}",
+        headers=PICTURE,
+        content_type="application/x-www-form-urlencoded",
+    ),
     "a form of words, as curl -d sends it": lambda client: client.post(
         PATH,
         data=urlencode({**OPTIONS, "image": TEXT}),

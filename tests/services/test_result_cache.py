@@ -9,8 +9,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 
 from app.config import Settings
 from app.errors import ModelUnavailable
@@ -185,3 +187,22 @@ def test_a_cached_answer_has_the_same_bytes_and_says_so(client: FlaskClient) -> 
     assert first.data == second.data
     assert (first.headers["X-Cached"], second.headers["X-Cached"]) == ("false", "true")
     assert second.headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}\n", None])
+def test_a_damaged_entry_is_dropped_and_the_photo_cut_out_anew(
+    service: TinyU2NetService, tmp_path: Path, damage: bytes | None
+) -> None:
+    rng = np.random.default_rng(1)
+    photo = encoded(Image.fromarray(rng.integers(0, 255, (300, 300, 3), np.uint8)))
+    whole = service.cut_out(photo).image
+    (kept,) = tmp_path.rglob("*.val")
+    kept.write_bytes(kept.read_bytes()[:-100] if damage is None else damage)
+    again = service.cut_out(photo)
+    assert (again.cached, again.image == whole) == (False, True)
+    assert service.cut_out(photo).cached
+
+
+def test_any_tag_is_no_tag_of_ours(client: FlaskClient) -> None:
+    assert client.post(PATH, data=b"no photo", headers={"If-None-Match": "*"}).status_code == 415
+    assert client.post(PATH, data=GOOD, headers={"If-None-Match": "*"}).status_code == 200
