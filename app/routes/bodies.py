@@ -97,8 +97,9 @@ def no_room() -> Unavailable:
 
 
 @contextmanager
-def reading(request: Request) -> Iterator[None]:
-    """Read a body in this block, in one of the places for that and within a time that a slow phone keeps.
+def reading(request: Request, *, limit_s: float | None = None) -> Iterator[None]:
+    """Read a body in this block, in one of the places for that and within a time: one that a slow phone keeps, unless
+    it is given.
 
     Raises:
         Busy: too many bodies are being read.
@@ -107,7 +108,7 @@ def reading(request: Request) -> Iterator[None]:
     bodies.enter(Deadline(0))
     try:
         length = request.content_length or request.max_content_length or 0
-        with time_limit(request.environ, GRACE_S + length / SLOWEST_BYTES_PER_S):
+        with time_limit(request.environ, limit_s or GRACE_S + length / SLOWEST_BYTES_PER_S):
             yield
     finally:
         bodies.leave()

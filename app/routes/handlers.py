@@ -14,12 +14,11 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from app.errors import AppError, Busy
 from app.hosting import MIB
 from app.routes import removebg_errors
-from app.routes.bodies import held_bytes, limit_body
-from app.routes.connection import limit_silence, stop_reading, time_limit
+from app.routes.bodies import held_bytes, limit_body, reading
+from app.routes.connection import limit_silence, stop_reading
 from app.routes.replies import error_reply
 from app.routes.request_log import note_error
 from app.routes.web import page_with_error
-from app.services.admission import Admission, Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 
 log = logging.getLogger(__name__)
@@ -123,22 +122,17 @@ def _drain() -> None:
     closes would see a reset and never the answer."""
     if not request.environ.get("wsgi.input_terminated"):
         return  # Flask's own server: to read past the body would block
-    bodies: Admission = current_app.extensions["tinycut"].bodies
-    try:
-        bodies.enter(Deadline(0))
-    except Busy:  # too many are slow already; gunicorn would wait for the rest as well
-        stop_reading(request.environ)
-        return
     limit_silence(request.environ, _DRAIN_SILENCE_S)
     stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
     try:
-        with time_limit(request.environ, _DRAIN_S):
+        with reading(request, limit_s=_DRAIN_S):
             while left > 0 and (chunk := stream.read(min(64 * 1024, left))):
                 left -= len(chunk)
+    except Busy:  # too many are slow already; gunicorn would wait for the rest as well
+        stop_reading(request.environ)
     except (OSError, ParseException):
         return  # the client is gone, silent, or sends nonsense
     finally:
-        bodies.leave()
         limit_silence(request.environ)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
@@ -12,6 +12,7 @@ from app import __version__, metrics
 from app.errors import Unauthorized
 from app.hosting import MIB
 from app.routes.guard import bearer_token
+from app.routes.work import the_service
 from app.services import memory
 from app.services.tiny_u2net_service import TinyU2NetService
 
@@ -27,7 +28,7 @@ def health() -> Response:
 @ops_blueprint.get("/ready")
 def ready() -> Response:
     """Say 200 once the model is loaded and has cut out a first tiny photo, 503 before; starts that if need be."""
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    service = the_service()
     service.start_warm_up()
     method = service.warm_method
     response = jsonify(
@@ -45,7 +46,7 @@ def ready() -> Response:
 @ops_blueprint.get("/metrics")
 def show_metrics() -> Response:
     """Tell every metric in the text format of Prometheus, or in OpenMetrics for a client that accepts it."""
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    service = the_service()
     _check_token(service.settings.metrics_token)
     _read_states(service)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
