@@ -13,7 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from app.errors import AppError, Busy
 from app.hosting import MIB
-from app.routes import removebg_errors
+from app.routes import language, removebg_errors
 from app.routes.bodies import held_bytes, limit_body, reading
 from app.routes.connection import limit_silence, stop_reading
 from app.routes.replies import error_reply
@@ -170,7 +170,12 @@ def _rembg_error(status: int, code: str, message: str) -> Response:
 
 
 def _error_page(status: int, code: str, message: str) -> Response:
-    page = render_template("error.html", status=status, error={"code": code, "message": message})
+    page = render_template(
+        "error.html",
+        t=language.strings(),
+        language=language.chosen(),
+        error={"code": code, "message": language.error_sentence(code, message, max_mb="")},
+    )
     return make_response(page, status)
 
 

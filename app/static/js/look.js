@@ -1,0 +1,58 @@
+/** @file What the panel says: as the look that scene.js paints, and as the words that the API takes (routes/web.py
+ * reads the same fields from a plain form). */
+
+const PLAIN_LAYOUT = {
+  crop: false, margin: Array(4).fill({ value: 0, isPercent: false }), canvas: null, scale: null, position: null,
+};
+const ROUND = "round";
+
+/** The gradient that the fields say, as CSS writes it. */
+export function gradientOf(form) {
+  const { gradient_direction: direction, gradient_from: from, gradient_to: to } = form.elements;
+  const shape = direction.value === ROUND ? "radial-gradient(" : `linear-gradient(${direction.value}, `;
+  return `${shape}${from.value}, ${to.value})`;
+}
+
+/** The look of scene.js. `image` is {bitmap, file} of the image to put behind, or null while there is none. */
+export function lookOf(form, image) {
+  const fields = form.elements;
+  return { background: backgroundOf(fields, form, image), shadow: shadowOf(fields), layout: layoutOf(fields) };
+}
+
+function backgroundOf(fields, form, image) {
+  switch (fields.background.value) {
+    case "color": return { kind: "color", color: fields.background_color.value };
+    case "gradient": return { kind: "gradient", css: gradientOf(form) };
+    case "blur": return { kind: "blur", radiusPx: Number(fields.background_blur.value) };
+    case "image": if (image) return { kind: "image", ...image, fit: "cover" };
+  }
+  // A JPEG stands on white where nothing else is behind.
+  return fields.format.value === "jpeg" ? { kind: "color", color: "#ffffff" } : { kind: "transparent" };
+}
+
+function shadowOf(fields) {
+  if (!fields.shadow.checked) return null;
+  return { offsetPx: [0, 16], blurPx: 24, opacity: Number(fields.shadow_opacity.value) / 100, color: "#000000" };
+}
+
+function layoutOf(fields) {
+  const preset = fields.preset.selectedOptions[0]?.dataset.layout;
+  const layout = preset ? JSON.parse(preset) : PLAIN_LAYOUT;
+  if (!fields.crop.checked) return layout;
+  return { ...layout, crop: true, margin: Array(4).fill({ value: Number(fields.crop_margin.value), isPercent: true }) };
+}
+
+/** The API's words of the panel, as [name, value] pairs, for a file of this format. */
+export function wordsOf(form, image, format) {
+  const fields = form.elements;
+  const words = [["format", format]];
+  if (fields.preset.value) words.push(["preset", fields.preset.value]);
+  const kind = fields.background.value;
+  if (kind === "color") words.push(["background_color", fields.background_color.value]);
+  if (kind === "gradient") words.push(["background_gradient", gradientOf(form)]);
+  if (kind === "blur") words.push(["background_blur", fields.background_blur.value]);
+  if (kind === "image" && image) words.push(["background_image", image.file]);
+  if (fields.shadow.checked) words.push(["shadow", "true"], ["shadow_opacity", `${fields.shadow_opacity.value}%`]);
+  if (fields.crop.checked) words.push(["crop", "true"], ["crop_margin", `${fields.crop_margin.value}%`]);
+  return words;
+}

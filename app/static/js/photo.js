@@ -1,0 +1,143 @@
+/** @file A photo of this visit: its file, where it is on its way, and its pictures. */
+
+import { Refusal, send } from "./send.js";
+import { TouchUp } from "./touchup.js";
+
+export const BUSY = ["fetching", "uploading", "sent", "queued", "working", "receiving", "retrying"];
+const THUMB_PX = 144;
+
+/** Tells "change" when its state or its thumbnail is another. */
+export class Photo extends EventTarget {
+  /** `file` is a File; or null, and `address` says where the server is to fetch it from. */
+  constructor(file, { address = "", name = file.name, isSample = false } = {}) {
+    super();
+    Object.assign(this, { file, address, name, isSample });
+    this.now = { state: "waiting" };
+    this.thumb = null; // a small canvas
+    this.facts = null; // {width, height, model, isFallback, seconds, isResized, confidence}
+    this.error = null; // a Refusal
+    this.cutoutBlob = null;
+    this.open = null; // a promise of the decoded pictures
+    this.touchUp = null;
+    this.run = null; // the AbortController of what is under way
+  }
+
+  get state() {
+    return this.now.state;
+  }
+
+  get isBusy() {
+    return BUSY.includes(this.state);
+  }
+
+  tell(now) {
+    this.now = now;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Has the photo cut out; ends in the state done, failed or cancelled. */
+  async cutOut() {
+    const { signal } = (this.run = new AbortController());
+    this.error = null;
+    try {
+      if (!this.file) await this.#fetch(signal);
+      this.#preview();
+      const onState = (now) => this.tell(now);
+      const { blob, header } = await send("/api/remove-background", [["file", this.file, this.name]], { signal, onState });
+      if (!blob.type.startsWith("image/")) throw new Refusal("bad_answer", "", { status: 200 });
+      const isFallback = header("X-Method") === "opencv";
+      this.facts = {
+        width: header("X-Width"), height: header("X-Height"), isFallback,
+        model: isFallback ? "OpenCV" : header("X-Model"), seconds: (header("X-Total-Ms") / 1000).toFixed(1),
+        isResized: header("X-Resized") === "true", confidence: Number(header("X-Confidence")),
+      };
+      await this.finish(blob);
+    } catch (error) {
+      if (signal.aborted) return this.tell({ state: "cancelled" });
+      if (!(error instanceof Refusal)) console.error(error);
+      this.error = error instanceof Refusal ? error : new Refusal("page");
+      this.tell({ state: "failed" });
+    } finally {
+      this.run = null;
+    }
+  }
+
+  /** Takes the cut-out, a PNG. */
+  async finish(blob) {
+    this.cutoutBlob = blob;
+    const bitmap = await createImageBitmap(blob);
+    this.#draw(bitmap);
+    bitmap.close();
+    this.tell({ state: "done" });
+  }
+
+  /** The pictures of a finished photo: {cutout, original}, decoded; the original is null if it cannot be had. */
+  async pictures() {
+    this.open ??= this.#decode();
+    const { cutout, original } = await this.open;
+    return { cutout: this.touchUp.isTouched ? this.touchUp.canvas : cutout, original };
+  }
+
+  /** Gives the memory of the decoded pictures back, until they are wanted again; a touched-up photo keeps them. */
+  async close() {
+    if (!this.open || this.touchUp?.canUndo || this.touchUp?.canRedo) return;
+    const { cutout, original } = await this.open;
+    this.open = this.touchUp = null;
+    cutout.close();
+    original?.close();
+  }
+
+  async #decode() {
+    const cutout = await createImageBitmap(this.cutoutBlob);
+    const original = await this.#original();
+    this.touchUp = new TouchUp(cutout, original);
+    return { cutout, original };
+  }
+
+  /** The photo as this browser decodes it, or null; of one that it cannot decode the server's copy, once cut out. */
+  async #original() {
+    const own = await decoded(this.original ?? this.file);
+    if (own || !this.cutoutBlob) return own;
+    const fields = [["file", this.file, this.name], ["output", "photo"], ["format", "jpeg"]];
+    const copy = await send("/api/remove-background", fields, { signal: new AbortController().signal }).catch(() => null);
+    this.original = copy?.blob;
+    return decoded(this.original);
+  }
+
+  /** The photo as it came, decoded, or null: what is shown until the cut-out is there. */
+  preview() {
+    return decoded(this.file);
+  }
+
+  async #preview() {
+    const bitmap = await this.preview();
+    if (bitmap && !this.cutoutBlob) {
+      this.#draw(bitmap);
+      this.dispatchEvent(new Event("change"));
+    }
+    bitmap?.close();
+  }
+
+  /** Draws the thumbnail. */
+  #draw(bitmap) {
+    const scale = THUMB_PX / Math.max(bitmap.width, bitmap.height);
+    const thumb = document.createElement("canvas");
+    thumb.width = Math.max(1, Math.round(bitmap.width * scale));
+    thumb.height = Math.max(1, Math.round(bitmap.height * scale));
+    const context = thumb.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(bitmap, 0, 0, thumb.width, thumb.height);
+    this.thumb = thumb;
+  }
+
+  async #fetch(signal) {
+    this.tell({ state: "fetching" });
+    const onState = (now) => now.state === "retrying" && this.tell(now);
+    const { blob } = await send("/api/fetch-photo", [["image_url", this.address]], { signal, onState });
+    this.file = new File([blob], this.name, { type: blob.type });
+  }
+}
+
+async function decoded(blob) {
+  return blob ? createImageBitmap(blob).catch(() => null) : null;
+}
