@@ -221,7 +221,7 @@ def test_what_machines_ask_for_is_told_only_when_it_fails(
     app: Flask, client: FlaskClient, log_lines: Callable[..., list[str]]
 ) -> None:
     app.extensions["tinycut"]._warm_up_begun = True
-    for path in ("/health", "/metrics", "/static/style.css", "/static/none.css", "/ready"):
+    for path in ("/health", "/metrics", "/api/progress/mine", "/static/style.css", "/static/none.css", "/ready"):
         client.get(path).close()
     assert [(told["path"], told["status"]) for told in requests_in(log_lines("json"))] == [
         ("/static/none.css", 404),

@@ -40,6 +40,13 @@ def list_presets() -> Response:
     return jsonify(presets=presets)
 
 
+@api_blueprint.get("/progress/<request_id>")
+def show_progress(request_id: str) -> Response:
+    """Tell where the request is to which its client gave this id: waiting, or worked on, and at which stage."""
+    service = the_service()
+    return replies.unstored(jsonify(service.progress.where(request_id, service.admission)))
+
+
 def _reply(*, needs_background: bool = False) -> Response:
     image_format = replies.wanted_image_format(request)
     body = read_body(request)

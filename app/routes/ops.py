@@ -12,6 +12,7 @@ from app import __version__, metrics
 from app.errors import Unauthorized
 from app.hosting import MIB
 from app.routes.guard import bearer_token
+from app.routes.replies import unstored
 from app.routes.work import the_service
 from app.services import memory
 from app.services.tiny_u2net_service import TinyU2NetService
@@ -22,7 +23,7 @@ ops_blueprint = Blueprint("ops", __name__)
 @ops_blueprint.get("/health")
 def health() -> Response:
     """Say that the process answers; never waits for a photo that is being worked on."""
-    return _unstored(jsonify(status="ok", version=__version__))
+    return unstored(jsonify(status="ok", version=__version__))
 
 
 @ops_blueprint.get("/ready")
@@ -40,7 +41,7 @@ def ready() -> Response:
     if method is None:
         response.status_code = 503
         response.headers["Retry-After"] = "1"
-    return _unstored(response)
+    return unstored(response)
 
 
 @ops_blueprint.get("/metrics")
@@ -50,7 +51,7 @@ def show_metrics() -> Response:
     _check_token(service.settings.metrics_token)
     _read_states(service)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return _unstored(Response(encode(REGISTRY), content_type=content_type))
+    return unstored(Response(encode(REGISTRY), content_type=content_type))
 
 
 def _check_token(token: str) -> None:
@@ -69,8 +70,3 @@ def _read_states(service: TinyU2NetService) -> None:
     metrics.MEMORY_LIMIT_BYTES.set(service.models.host.memory_limit_mb * MIB)
     metrics.MEMORY_HELD_BYTES.set(service.budget.held_bytes)
     metrics.RESULT_CACHE_BYTES.set(service.result_cache_bytes)
-
-
-def _unstored(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response

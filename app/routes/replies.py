@@ -127,10 +127,15 @@ def in_pieces(body: bytes) -> Iterator[bytes]:
         yield body[start : start + _CHUNK_BYTES]
 
 
+def unstored(response: Response) -> Response:
+    """Let nobody keep an answer: a moment later it would be another."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def with_timings(response: Response, cutout: Cutout) -> Response:
     """Tell how long the stages took; the answer is this client's alone."""
     stages = (f"{stage};dur={ms}" for stage, ms in cutout.timings_ms.items())
     response.headers["Server-Timing"] = ", ".join(stages)
     response.headers["Vary"] = "Accept"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return unstored(response)

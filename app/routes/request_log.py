@@ -16,8 +16,8 @@ from app.services import memory
 
 log = logging.getLogger(__name__)
 
-# Asked for every few seconds, by machines.
-QUIET_ENDPOINTS = ("static", "docs.static", "ops.health", "ops.ready", "ops.show_metrics")
+# Asked for every few seconds or oftener, by programs.
+QUIET_ENDPOINTS = ("static", "docs.static", "ops.health", "ops.ready", "ops.show_metrics", "api.show_progress")
 NO_ROUTE = "unknown"
 # A client may make up any method; a label may not.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

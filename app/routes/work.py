@@ -57,6 +57,7 @@ def cut_out(removal: RemovalRequest) -> Cutout:
     """Cut out one photo; the result is held for this request until its client has it."""
     service = the_service()
     g.holding.shrink_to(removal.size_bytes)  # less came than was announced
-    cutout = service.cut_out(removal.data, removal.options, deadline=deadline())
+    with service.progress.of(g.request_id, deadline(), g.record.stages_ms):
+        cutout = service.cut_out(removal.data, removal.options, deadline=deadline())
     g.holding.add(len(cutout.image), exists=True)
     return cutout

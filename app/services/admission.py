@@ -48,7 +48,7 @@ class Admission:
         self.slots = slots
         self.queue_size = queue_size
         self._busy = 0
-        self._line: list[object] = []  # who waits, the first at the front
+        self._line: list[Deadline] = []  # of those who wait, the first at the front
         self._changed = threading.Condition()
 
     @property
@@ -60,6 +60,11 @@ class Admission:
     def waiting(self) -> int:
         """Requests that wait for a slot."""
         return len(self._line)
+
+    def place_of(self, deadline: Deadline) -> int:
+        """The place in the queue of who waits until this deadline, 1 for the next; 0 of who does not wait."""
+        with self._changed:
+            return self._line.index(deadline) + 1 if deadline in self._line else 0
 
     def check_room(self) -> None:
         """Raise Busy where the queue is full."""
@@ -80,15 +85,14 @@ class Admission:
         with self._changed:
             if not patient:
                 self.check_room()
-            place = object()
-            self._line.append(place)
+            self._line.append(deadline)
             try:
-                while self._busy >= self.slots or self._line[0] is not place:
+                while self._busy >= self.slots or self._line[0] is not deadline:
                     deadline.check()
                     self._changed.wait(min(_LOOK_S, deadline.remaining_s()))
                 self._busy += 1
             finally:
-                self._line.remove(place)
+                self._line.remove(deadline)
                 self._changed.notify_all()
 
     def leave(self) -> None:

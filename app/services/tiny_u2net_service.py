@@ -34,6 +34,7 @@ from app.services.cutout import Cutout
 from app.services.model_manager import ModelManager, model_manager
 from app.services.option_words import check_agreement
 from app.services.options import CutoutOptions, ImageBehind
+from app.services.progress import Progress
 from app.services.quality import TIERS
 from app.services.remote_image import RemoteImages
 from app.services.sizing import Plan
@@ -77,6 +78,7 @@ class TinyU2NetService:
     def __init__(self, settings: Settings | None = None, models: ModelManager | None = None) -> None:
         self._given_settings = settings
         self.models = models or model_manager
+        self.progress = Progress()
         self._gates_lock = threading.Lock()
         self._made_gates: _Gates | None = None
         self._warm_up_lock = threading.Lock()

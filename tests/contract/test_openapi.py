@@ -100,7 +100,7 @@ def test_the_document_is_openapi_3_1(client: FlaskClient) -> None:
 
 def test_every_path_and_method_is_in_it_and_no_other(app: Flask) -> None:
     served = {
-        (rule.rule, method)
+        (re.sub("<(.+?)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule not in FOR_PEOPLE and not (rule.endpoint or "").endswith("static")
@@ -178,6 +178,10 @@ ANSWERS: dict[str, tuple[str, Callable[[FlaskClient, str], TestResponse], int]] 
     "no address": ("/api/remove", lambda client, path: client.get(path), 400),
     "the models": ("/api/models", lambda client, path: client.get(path), 200),
     "the presets": ("/api/presets", lambda client, path: client.get(path), 200),
+    "where a photo is": (
+        *("/api/progress/{request_id}", lambda client, path: client.get(path.format(request_id="mine"))),
+        200,
+    ),
     "its health": ("/health", lambda client, path: client.get(path), 200),
 }
 

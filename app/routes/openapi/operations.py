@@ -48,6 +48,7 @@ def paths(settings: Settings) -> dict[str, Any]:
         "/v1.0/account": {"get": removebg.show_account()},
         "/api/models": {"get": models()},
         "/api/presets": {"get": presets()},
+        "/api/progress/{request_id}": {"get": progress()},
         "/health": {"get": health()},
         "/ready": {"get": ready()},
         "/metrics": {"get": show_metrics(settings)},
@@ -112,6 +113,18 @@ def presets() -> Operation:
         "operationId": "listPresets",
         "summary": "The presets, and the options that each stands for",
         "responses": {"200": json_answer("The presets.", "Presets"), **refused_with("401")},
+    }
+
+
+def progress() -> Operation:
+    """GET /api/progress/…"""
+    return {
+        "tags": ["photos"],
+        "operationId": "showProgress",
+        "summary": "Where a photo is that is being worked on",
+        "description": "Of a request that was sent with an X-Request-ID, until it is answered. It waits for nothing.",
+        "parameters": [{**PARAMETERS["RequestId"], "name": "request_id", "in": "path", "required": True}],
+        "responses": {"200": json_answer("Where it is.", "Progress"), **refused_with("401")},
     }
 
 

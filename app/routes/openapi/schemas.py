@@ -8,6 +8,7 @@ from typing import Any
 from app.imaging.encode import FORMATS
 from app.services.option_schemas import OPTION_SCHEMAS, Schema
 from app.services.presets import PRESETS
+from app.services.progress import STAGES
 
 METHODS = ("tiny_u2net", "rembg", "opencv")
 
@@ -127,6 +128,13 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
+    "Progress": {
+        "oneOf": [
+            closed({"state": {"const": "unknown"}}, description="Not begun, done, or another worker's."),
+            closed({"state": {"const": "queued"}, "place": {"type": "integer", "minimum": 1}}, description="1: next."),
+            closed({"state": {"const": "working"}, "stage": {"type": "string", "enum": list(STAGES)}}),
+        ]
+    },
     "Health": closed({"status": {"const": "ok"}, "version": _TEXT}),
     "Readiness": closed(
         {
