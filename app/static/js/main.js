@@ -93,8 +93,11 @@ async function open(photo) {
   render();
   const scene = photo.state === "done" ? await resultScene(photo) : await previewScene(photo);
   if (turn !== opening || !scene) return;
+  $("sample")?.remove();
   viewer.show(scene);
   paintLook();
+  renderBrush();
+  render();
 }
 
 async function resultScene(photo) {
@@ -120,7 +123,7 @@ function paintLook() {
   const look = lookOf(form, image);
   scene.look = viewer.tool ? { ...look, background: { kind: "transparent" }, shadow: null, layout: PLAIN } : look;
   viewer.show(scene, { keepPlace: size === `${scene.width} ${scene.height}` });
-  scene.settle().then(() => viewer.repaint());
+  Promise.resolve(scene.settle?.()).then(() => viewer.repaint());
 }
 
 // ---- what is seen beside the stage
@@ -245,11 +248,11 @@ function offer() {
     const made = await asFile(current);
     await share([made], made.name).catch(() => { throw new Refusal("no_share"); });
   }));
-  $("zip").addEventListener("click", () => withButton($("zip"), async (say) => {
+  $("zip").addEventListener("click", () => withButton($("zip"), async (tell) => {
     const done = photos.filter((photo) => photo.state === "done" && !photo.isSample);
     const files = [];
     for (const photo of done) {
-      say(t("action.zip.progress", { done: files.length, count: done.length }));
+      tell(t("action.zip.progress", { done: files.length, count: done.length }));
       files.push({ name: nameFor(photo.name, form.elements.format.value), blob: await file(photo) });
       if (photo !== current) photo.close();
     }

@@ -2,11 +2,10 @@
 
 const MARGIN_PX = 12, MOST_SCALE = 16, STEP = 1.5, NUDGE_PX = 48, SQUARE_PX = 10;
 
-/** Tells "zoom" when the scale is another. Coordinates of pointers are CSS pixels within the view. */
-export class Viewer extends EventTarget {
+/** Coordinates of pointers are CSS pixels within the view. */
+export class Viewer {
   /** `view` is the element that takes pointers and keys, `canvas` fills it, `split` the range of before and after. */
   constructor({ view, canvas, split }) {
-    super();
     Object.assign(this, { view, canvas, split });
     this.context = canvas.getContext("2d");
     this.scene = null;
@@ -131,7 +130,6 @@ export class Viewer extends EventTarget {
 
   #zoomed() {
     this.view.classList.toggle("can-pan", Boolean(this.#canPan));
-    this.dispatchEvent(new Event("zoom"));
     this.repaint();
   }
 
