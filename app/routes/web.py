@@ -142,9 +142,7 @@ def _page(**context: object) -> Response:
             "swatches": SWATCHES,
             "gradients": GRADIENTS,
             "directions": DIRECTIONS,
-            "presets": [
-                {"name": preset.name, "layout": _layout_json(preset.layout)} for preset in PRESETS.values()
-            ],
+            "presets": [{"name": preset.name, "layout": _layout_json(preset.layout)} for preset in PRESETS.values()],
             "formats": PAGE_FORMATS,
             "form": EMPTY_FORM,
             "result": None,
