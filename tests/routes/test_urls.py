@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import pillow_heif
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -13,6 +14,8 @@ from flask.testing import FlaskClient
 from app.services.remote_image import RemoteImages
 from tests.fake_internet import PUBLIC, FakeInternet, FakeServer, page, serving
 from tests.support import app_with, encoded, opened, picture
+
+pillow_heif.register_heif_opener()
 
 URL = "http://photos.example/a.png"
 BEHIND = "http://photos.example/behind.png"
