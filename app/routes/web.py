@@ -22,7 +22,7 @@ from app.services.presets import PRESETS
 
 web_blueprint = Blueprint("web", __name__)
 
-SAMPLE_CREDIT = "Photo: Rachel Michetti, Pikolo Espresso Bar (CC0)"
+SAMPLE_CREDIT = "Rachel Michetti, Pikolo Espresso Bar (CC0)"
 # Suffixes too: not every system knows the types of a phone's photos.
 ACCEPTED_TYPES = ",".join(
     [f"image/{kind}" for kind in ("jpeg", "png", "webp", "avif", "heic", "heif", "tiff", "bmp", "gif")]
