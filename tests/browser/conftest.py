@@ -56,3 +56,10 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
         page.on("pageerror", lambda error: wrong.append(f"error: {error.message}"))
         yield page
     assert not wrong
+
+
+@pytest.fixture
+def home(page: Page) -> Page:
+    """A page that is at `/`, maybe still loading: a test of single modules imports them there."""
+    page.goto("/", wait_until="commit")
+    return page
