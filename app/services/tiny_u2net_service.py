@@ -233,13 +233,14 @@ class TinyU2NetService:
         self, data: bytes, probe: Probe, plan: Plan, options: CutoutOptions, deadline: Deadline, timings: StageTimings
     ) -> Cutout:
         with timings.span("decode"):
-            background = bg_changer.open_background(options.background, plan.image)
+            opened = bg_changer.open_background(options.background, plan.image)
             photo = decode.decode(
                 data,
                 keep_profile=options.color_profile == "keep",
                 shrink=plan.photo.shrink,
                 most_px=plan.photo.most_px,
             )
+            background = bg_changer.take_photo(opened, photo.rgb)
         height, width = photo.rgb.shape[:2]
         reduced_to = max(height, width) / max(probe.width, probe.height)
         deadline.check()
@@ -258,7 +259,7 @@ class TinyU2NetService:
             pictures = stages.draw_pictures(
                 photo.rgb, alpha, placement, options, background, icc_profile=photo.icc_profile
             )
-        del photo, alpha, background  # before the encoder takes its share
+        del photo, alpha, opened, background  # before the encoder takes its share
         deadline.check()
         with timings.span("encode"):
             image = stages.encode_pictures(pictures, options, facts)
