@@ -143,7 +143,9 @@ function paintLook() {
 function render() {
   const photo = current;
   const state = !photo ? "sample" : photo.isBusy || photo.state === "waiting" ? "busy" : photo.state;
+  const buttons = ["cancel", "download", "retry"].map($), held = buttons.includes(document.activeElement);
   form.dataset.state = photo?.isSample ? "sample" : state;
+  if (held && !document.activeElement.offsetParent) buttons.find((button) => button.offsetParent)?.focus();
   $("stage").ariaBusy = String(state === "busy");
   for (const [other, { open: button }] of entries) button.ariaCurrent = other === photo ? "true" : "false";
   const { share: part } = photo?.now ?? {};
@@ -314,12 +316,10 @@ function start() {
   $("cancel").addEventListener("click", () => {
     if (current.run) current.run.abort();
     else current.tell({ state: "cancelled" });
-    $("retry").focus();
   });
   $("retry").addEventListener("click", () => {
     current.tell({ state: "waiting" });
     pump();
-    $("cancel").focus();
   });
   $("clear").addEventListener("click", () => {
     for (const photo of photos.filter((each) => !each.isSample)) remove(photo);
