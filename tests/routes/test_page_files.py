@@ -82,13 +82,13 @@ def test_no_answer_of_the_api_is_compressed(client: FlaskClient, path: str) -> N
 
 
 @pytest.mark.parametrize("accept", ["application/json", "image/png", "text/html"])
-def test_nor_is_a_cut_out(client: FlaskClient, accept: str) -> None:
+def test_neither_a_cut_out_nor_the_page_that_shows_it_is_compressed(client: FlaskClient, accept: str) -> None:
     photo = encoded(picture())
     answer = client.post("/api/remove-background", data=photo, headers={"Accept": accept, **GZIP})
     assert (answer.status_code, answer.content_encoding) == (200, None)
     assert "accept-encoding" not in answer.vary
     shown = client.post("/", data={"file": (io.BytesIO(photo), "a.png")}, headers=GZIP)
-    assert (shown.status_code, shown.content_encoding) == (200, None), "the page with the picture in it"
+    assert (shown.status_code, shown.content_encoding) == (200, None)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/nothing"])
