@@ -99,6 +99,11 @@ class Probe:
     animated: bool = False
 
     @property
+    def mimetype(self) -> str:
+        """The media type of the file."""
+        return f"image/{self.format.lower()}"
+
+    @property
     def px(self) -> int:
         """Its pixels."""
         return self.width * self.height

@@ -6,9 +6,10 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, jsonify, request
 
+from app.imaging import decode
 from app.routes import batch, replies
 from app.routes.bodies import read_body
-from app.routes.forms import RemovalRequest, photo_files
+from app.routes.forms import RemovalRequest, address_in, photo_files
 from app.routes.work import answer, fetch, the_service
 from app.services.presets import PRESETS
 
@@ -38,6 +39,14 @@ def list_presets() -> Response:
     """Tell the presets, and the options that each stands for."""
     presets = [{"name": preset.name, "title": preset.title, "options": preset.words} for preset in PRESETS.values()]
     return jsonify(presets=presets)
+
+
+@api_blueprint.post("/fetch-photo")
+def fetch_photo() -> Response:
+    """Answer the photo at an address as it is: a page in a browser may not read the files of other sites itself."""
+    body = read_body(request)
+    photo = fetch(address_in(body))
+    return replies.photo_reply(photo, decode.probe(photo).mimetype)
 
 
 @api_blueprint.get("/progress/<request_id>")

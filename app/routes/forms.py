@@ -87,6 +87,19 @@ def photo_files(body: Body) -> list[FileStorage]:
     return [part for name in PHOTO_FIELDS for part in body.files.get(name, [])]
 
 
+def address_in(body: Body) -> str:
+    """The address of a photo, where nothing else may be sent.
+
+    Raises:
+        BadRequest: there is none, or something else.
+    """
+    for unknown in (body.words.keys() | body.files.keys()) - {IMAGE_URL}:
+        raise BadRequest(f"There is no field {unknown[:50]!r} here. Send {IMAGE_URL} alone.", code="unknown_field")
+    if not body.words.get(IMAGE_URL):
+        raise BadRequest(f"No address was sent. Send the photo's as {IMAGE_URL}.", code="missing_file")
+    return body.words[IMAGE_URL]
+
+
 def options_of(
     body: Body, settings: Settings, *, fetch: Fetch, image_format: str = "png", needs_background: bool = False
 ) -> CutoutOptions:

@@ -170,11 +170,12 @@ def _rembg_error(status: int, code: str, message: str) -> Response:
 
 
 def _error_page(status: int, code: str, message: str) -> Response:
+    max_mb = f"{current_app.extensions['tinycut'].settings.max_upload_mb:g}"
     page = render_template(
         "error.html",
         t=language.strings(),
         language=language.chosen(),
-        error={"code": code, "message": language.error_sentence(code, message, max_mb="")},
+        error={"code": code, "message": language.error_sentence(code, message, max_mb=max_mb)},
     )
     return make_response(page, status)
 

@@ -39,7 +39,7 @@ def remove_background() -> Response:
         tail = f'", {json.dumps(foreground)[1:]}}}\n'.encode()
         response = replies.streamed_json(b'{"data": {"result_b64": "', cutout.image, tail)
     else:
-        response = replies.streamed_image(cutout)
+        response = replies.streamed(cutout.image, cutout.mimetype)
     max_width, max_height = _max_size(cutout)
     response.headers.update(
         {

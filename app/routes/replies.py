@@ -46,7 +46,7 @@ def _named_images(request: Request) -> Iterator[tuple[str, float]]:
 
 def image_reply(cutout: Cutout) -> Response:
     """Answer with the file itself and the facts in headers."""
-    response = streamed_image(cutout)
+    response = streamed(cutout.image, cutout.mimetype)
     response.headers.update(
         {
             "X-Width": str(cutout.width),
@@ -87,10 +87,17 @@ def json_reply(cutout: Cutout) -> Response:
     return with_timings(streamed_json(head, cutout.image, tail=b'"}\n'), cutout)
 
 
-def streamed_image(cutout: Cutout) -> Response:
-    """The file, sent in pieces."""
-    response = Response(in_pieces(cutout.image), mimetype=cutout.mimetype)
-    response.content_length = len(cutout.image)
+def photo_reply(photo: bytes, mimetype: str) -> Response:
+    """Answer with a photo as it came from elsewhere: to be kept as a file, never shown as a page of ours."""
+    response = streamed(photo, mimetype)
+    response.headers["Content-Disposition"] = "attachment"
+    return unstored(response)
+
+
+def streamed(image: bytes, mimetype: str) -> Response:
+    """A file, sent in pieces."""
+    response = Response(in_pieces(image), mimetype=mimetype)
+    response.content_length = len(image)
     return response
 
 

@@ -22,7 +22,7 @@ from app.services.presets import PRESETS
 
 web_blueprint = Blueprint("web", __name__)
 
-SAMPLE_CREDIT = "Photo: Rachel Michetti, Pikolo Espresso Bar (CC0)"
+SAMPLE_CREDIT = "Rachel Michetti, Pikolo Espresso Bar (CC0)"
 # Suffixes too: not every system knows the types of a phone's photos.
 ACCEPTED_TYPES = ",".join(
     [f"image/{kind}" for kind in ("jpeg", "png", "webp", "avif", "heic", "heif", "tiff", "bmp", "gif")]
@@ -142,9 +142,7 @@ def _page(**context: object) -> Response:
             "swatches": SWATCHES,
             "gradients": GRADIENTS,
             "directions": DIRECTIONS,
-            "presets": [
-                {"name": preset.name, "layout": _layout_json(preset.layout)} for preset in PRESETS.values()
-            ],
+            "presets": [{"name": preset.name, "layout": _layout_json(preset.layout)} for preset in PRESETS.values()],
             "formats": PAGE_FORMATS,
             "form": EMPTY_FORM,
             "result": None,

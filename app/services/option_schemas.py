@@ -56,7 +56,7 @@ def _color(names: Iterable[str], text: str, *, hex_digits: str = _HEX, **more: A
 
 
 OPTION_SCHEMAS: dict[str, Schema] = {
-    "output": _one_of(OUTPUTS, "The subject, or its matte as a grey picture.", default=OUTPUTS[0]),
+    "output": _one_of(OUTPUTS, "The subject, its matte as a grey picture, or the photo as it is.", default=OUTPUTS[0]),
     "format": _one_of(FORMATS, "The file's format. Without: png, or what Accept names; zip: color.jpg and alpha.png."),
     "image_quality": {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100}, {"type": "string", "const": "lossless"}],

@@ -234,6 +234,11 @@ def check_agreement(options: CutoutOptions) -> None:
             "A mask is one grey picture: it has no background, no shadow, and is not sent as a ZIP.",
             code="conflicting_options",
         )
+    if options.output == "photo" and (behind or options.roi is not None or options.matte != MatteControls()):
+        raise BadRequest(
+            "With output=photo nothing is cut out: there is no background, no shadow, no roi and no edge to change.",
+            code="conflicting_options",
+        )
     if options.image_quality == LOSSLESS and options.format not in LOSSLESS_FORMATS:
         raise BadRequest(f"A {options.format} is never lossless.", code="invalid_image_quality")
     if options.format == "zip" and behind:

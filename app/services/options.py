@@ -16,8 +16,8 @@ from app.services.quality import DEFAULT_TIER
 # What is done with a photo in which nothing stands out: refuse it, or give it back whole.
 ON_UNKNOWN = ("error", "pass")
 COLOR_PROFILES = ("srgb", "keep")
-# The subject, or its matte as a grey picture.
-OUTPUTS = ("cutout", "mask")
+# The subject; its matte as a grey picture; or the photo as it is, for which no subject is looked for.
+OUTPUTS = ("cutout", "mask", "photo")
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,8 @@ class CutoutOptions:
     color_profile: str = COLOR_PROFILES[0]
     enough_megapixels: float | None = None
     locate: bool = False
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether a photo without a subject is given back as it is."""
+        return self.output == "photo" or self.on_unknown == "pass"

@@ -81,7 +81,7 @@ def place_subject(options: CutoutOptions, alpha: Pixels, plan: Plan, reduced_to:
     moves = options.layout.moves
     subject = subject_of(alpha) if moves or options.locate else None
     is_lost = subject is None if moves else not cv2.hasNonZero(alpha)
-    if is_lost and options.on_unknown == "error":
+    if is_lost and not options.may_be_whole:
         raise UnknownForeground(
             "Nothing is left of the subject: it is see-through in the photo, or outside of the roi, or was eaten by "
             "mask_dilation or threshold."

@@ -72,6 +72,17 @@ class _Gates(NamedTuple):
     remote_images: RemoteImages
 
 
+class _Finding(NamedTuple):
+    """How a subject was found; see Cutout."""
+
+    method: str
+    model: str
+    confidence: float
+
+
+_WHOLE_PHOTO = _Finding("none", "", 0.0)
+
+
 class TinyU2NetService:
     """Cuts subjects out of photos. One instance serves a process; see `tiny_u2net_service` below."""
 
@@ -231,22 +242,12 @@ class TinyU2NetService:
             )
         height, width = photo.rgb.shape[:2]
         reduced_to = max(height, width) / max(probe.width, probe.height)
-        region = stages.region_of(options.roi, height, width, reduced_to)
         deadline.check()
-        with timings.span("infer"):
-            reduced = preprocess.reduce_to(photo.rgb[region.slices], self.settings.max_inference_px)
-            saliency, method, model = self._infer(reduced, options, deadline)
-        deadline.check()
-        confidence = _confidence(saliency, method)
+        if options.output == "photo":
+            alpha, found = np.full((height, width), 255, np.uint8), _WHOLE_PHOTO
+        else:
+            alpha, found = self._find_subject(photo.rgb, reduced_to, options, deadline, timings)
         with timings.span("refine"):
-            if confidence > 0:
-                alpha = stages.make_matte(photo.rgb, saliency, region, reduced, options.matte)
-            elif options.on_unknown == "pass":
-                alpha = np.full((height, width), 255, np.uint8)
-            else:
-                raise UnknownForeground(
-                    "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
-                )
             alpha = refine.multiply_alpha(alpha, photo.alpha)
             placement, foreground = stages.place_subject(options, alpha, plan, reduced_to)
         canvas = options.layout.canvas
@@ -266,9 +267,9 @@ class TinyU2NetService:
             format=options.format,
             width=placement.canvas_width,
             height=placement.canvas_height,
-            method=method,
-            model=model,
-            confidence=round(confidence, 3),
+            method=found.method,
+            model=found.model,
+            confidence=round(found.confidence, 3),
             animated=probe.animated,
             resized=not options.layout.is_exact and (plan.reduced or placement.is_reduced),
             full_size=stages.full_size(options, placement, probe, height, width),
@@ -276,6 +277,35 @@ class TinyU2NetService:
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),
         )
+
+    def _find_subject(
+        self,
+        rgb: NDArray[np.uint8],
+        reduced_to: float,
+        options: CutoutOptions,
+        deadline: Deadline,
+        timings: StageTimings,
+    ) -> tuple[NDArray[np.uint8], _Finding]:
+        """Alpha uint8 [H, W] of a photo's subject; the colours at its soft edges become its own, in place.
+
+        Raises:
+            UnknownForeground: there is none, and the options do not take the photo as it is.
+        """
+        height, width = rgb.shape[:2]
+        region = stages.region_of(options.roi, height, width, reduced_to)
+        with timings.span("infer"):
+            reduced = preprocess.reduce_to(rgb[region.slices], self.settings.max_inference_px)
+            saliency, method, model = self._infer(reduced, options, deadline)
+        deadline.check()
+        found = _Finding(method, model, _confidence(saliency, method))
+        with timings.span("refine"):
+            if found.confidence > 0:
+                return stages.make_matte(rgb, saliency, region, reduced, options.matte), found
+        if not options.may_be_whole:
+            raise UnknownForeground(
+                "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
+            )
+        return np.full((height, width), 255, np.uint8), found
 
     def _infer(
         self, reduced: NDArray[np.uint8], options: CutoutOptions, deadline: Deadline

@@ -85,3 +85,9 @@ def photos(data_dir: Path) -> dict[str, Path]:
     folders |= {"whisk": "u2net-author/images/whisk.png", "car": "rembg-peer/car-1.jpg"}
     folders |= {"bike": "u2net-author/images/bike.jpg"}
     return {name: need(data_dir / path) for name, path in folders.items()}
+
+
+def home(page: Page) -> Page:
+    """A page that is at `/`, maybe still loading: a test of single modules imports them there."""
+    page.goto("/", wait_until="commit")
+    return page

@@ -41,7 +41,7 @@ def names(page: Page) -> list[str]:
 def test_a_photo_is_chosen_and_cut_out(page: Page, photos: dict[str, Path]) -> None:
     come(page)
     with page.expect_file_chooser() as chooser:
-        page.get_by_text("Choose photos").click()
+        page.get_by_label("Choose photos").click()
     chooser.value.set_files(photos["girl"])
     wait_for(page, "done")
     assert names(page) == ["girl.png"]
@@ -98,7 +98,7 @@ def test_a_photo_is_taken_with_the_camera_of_a_phone(visit: Visit, photos: dict[
     camera = page.locator("#camera")
     assert camera.get_attribute("capture") == "environment"
     with page.expect_file_chooser() as chooser:
-        page.get_by_text("Take a photo").tap()
+        page.get_by_label("Take a photo").tap()
     chooser.value.set_files(photos["girl"])
     wait_for(page, "done")
 

@@ -16,6 +16,7 @@ from app.errors import AppError
 from app.imaging.encode import FORMATS
 from app.imaging.layout import Canvas
 from app.services.option_words import OPTION_FIELDS, read_options
+from app.services.options import OUTPUTS
 from app.services.presets import PRESETS
 from app.services.tiny_u2net_service import Cutout, TinyU2NetService
 from tests.support import FakeModels, encoded, opened, picture
@@ -28,7 +29,7 @@ LENGTH = st.one_of(st.integers(0, 60).map("{}px".format), st.integers(0, 60).map
 SIDES = st.integers(1, 300)
 
 WORDS: dict[str, st.SearchStrategy[str]] = {
-    "output": st.sampled_from(["cutout", "mask"]),
+    "output": st.sampled_from(OUTPUTS),
     "format": st.sampled_from([*FORMATS, "jpg"]),
     "image_quality": st.sampled_from(["1", "60", "100", "lossless"]),
     "background_color": COLORS,

@@ -56,6 +56,7 @@ CASES = {
         *(400, "missing_background", "background_color"),
     ),
     "a batch of nothing": (lambda client: client.post("/api/batch", data={}), 400, "missing_file", "'file'"),
+    "no address to fetch": (lambda client: client.post("/api/fetch-photo"), 400, "missing_file", "image_url"),
     "a text without a name": (nameless(), 400, "missing_file", "'file'"),
     "a photo without a name": (nameless('; filename="a.png"'), 400, "unknown_field", "'file'"),
     "a photo sent as text": (form(file="photo.jpg"), 400, "missing_file", "as a file"),

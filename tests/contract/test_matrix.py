@@ -18,7 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image, ImageChops
 
-from tests.support import encoded, opened, picture
+from tests.support import FakeModels, encoded, opened, picture
 
 pillow_heif.register_heif_opener()
 
@@ -184,10 +184,36 @@ def test_every_kind_of_photo_becomes_every_kind_of_file(client: FlaskClient, in_
     assert differ(colors, np.broadcast_to(behind, colors.shape), hidden) <= near
 
 
-@pytest.mark.parametrize("out_kind", list(OUTPUTS))
+@pytest.mark.parametrize("out_kind", ["PNG", "JPEG", "WebP, lossless", "ZIP"])
+@pytest.mark.parametrize("in_kind", list(INPUTS))
+def test_every_kind_of_photo_is_converted_to_a_file_of_the_whole_of_it(
+    client: FlaskClient, models: FakeModels, in_kind: str, out_kind: str
+) -> None:
+    data = INPUTS[in_kind]()
+    words = {**OUTPUTS[out_kind], "output": "photo"}
+    answer = client.post(PATH, data=data, query_string=words, headers={"Accept": "image/*"})
+    assert answer.status_code == 200, answer.get_json()
+    assert (answer.headers["X-Method"], answer.headers["X-Model"], answer.headers["X-Confidence"]) == (
+        "none",
+        "",
+        "0.0",
+    )
+    assert models.asked == [], "no network looks at it"
+    colors, alpha = read_out(out_kind, answer.data)
+    own_colors, own_alpha = read_in(in_kind, data)
+    shown = own_alpha == 255
+    near = 3 + 4 * in_kind.startswith(LOSSY) + 5 * (out_kind in ("JPEG", "ZIP"))
+    assert np.abs(colors.astype(np.int16) - own_colors)[shown].mean() <= near
+    if alpha is not None:
+        assert np.abs(alpha.astype(np.int16) - own_alpha).mean() <= near
+    elif not shown.all():
+        assert np.abs(colors.astype(np.int16) - 255)[own_alpha == 0].mean() <= near, "what has no alpha stands on white"
+
+
+@pytest.mark.parametrize("words", [*OUTPUTS.values(), {"format": "jpeg", "output": "photo"}], ids=str)
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF"])
 def test_where_a_photo_was_taken_and_by_whom_is_never_passed_on(
-    client: FlaskClient, file_format: str, out_kind: str
+    client: FlaskClient, file_format: str, words: dict[str, str]
 ) -> None:
     exif = Image.Exif()
     exif[0x013B] = "Jane Secret"
@@ -195,7 +221,7 @@ def test_where_a_photo_was_taken_and_by_whom_is_never_passed_on(
     data = encoded(PHOTO, file_format, exif=exif)
     assert b"Jane Secret" in data
     assert b"2026:11:21" in data or file_format == "TIFF", "into which Pillow writes no place"
-    answer = client.post(PATH, data=data, query_string=OUTPUTS[out_kind], headers={"Accept": "image/*"})
+    answer = client.post(PATH, data=data, query_string=words, headers={"Accept": "image/*"})
     assert answer.status_code == 200
     for private in (b"Jane Secret", b"2026:11:21", b"Exif\0\0", b"eXIf"):
         assert private not in answer.data

@@ -176,6 +176,7 @@ ANSWERS: dict[str, tuple[str, Callable[[FlaskClient, str], TestResponse], int]] 
     "a photo as rembg's clients send it": ("/api/remove", lambda client, path: client.post(path, **form()), 200),
     "a word that rembg would not take": ("/api/remove", lambda client, path: client.post(path, **form(a="so")), 400),
     "no address": ("/api/remove", lambda client, path: client.get(path), 400),
+    "no address to fetch": ("/api/fetch-photo", lambda client, path: client.post(path, json={}), 400),
     "the models": ("/api/models", lambda client, path: client.get(path), 200),
     "the presets": ("/api/presets", lambda client, path: client.get(path), 200),
     "where a photo is": (

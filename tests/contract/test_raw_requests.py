@@ -28,8 +28,8 @@ PHOTO_PATHS = (
     *("/api/remove", "/v1.0/removebg", "/"),
 )
 OTHER_PATHS = (
-    *("/api/models", "/v1.0/account", "/health", "/ready", "/metrics", "/docs", "/openapi.json"),
-    *("/static/style.css", "/static/../a", "*"),
+    *("/api/fetch-photo", "/api/progress/mine", "/api/models", "/v1.0/account"),
+    *("/health", "/ready", "/metrics", "/docs", "/openapi.json", "/static/style.css", "/static/../a", "*"),
 )
 MULTIPART = "multipart/form-data; boundary=edge"
 BODY_TYPES = (

@@ -292,6 +292,28 @@ def test_a_photo_that_is_all_see_through_has_no_subject(client: FlaskClient) -> 
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (422, "unknown_foreground")
 
 
+def test_a_whole_photo_is_given_whatever_is_in_it_upright_and_placed_as_a_whole(client: FlaskClient) -> None:
+    def asked(data: bytes, **words: str) -> Image.Image:
+        answer = post(client, data, accept="image/png", output="photo", **words)
+        assert answer.status_code == 200, answer.text
+        return opened(answer.data)
+
+    nothing = encoded(Image.new("RGBA", (40, 30), (9, 9, 9, 0)))
+    for words in ({}, {"crop": "true"}, {"size": "60x60"}):
+        assert np.asarray(asked(nothing, **words))[:, :, 3].max() == 0
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    turned = asked(encoded(picture(80, 60), "JPEG", exif=exif, quality=95))
+    assert turned.size == (60, 80)
+    gap = np.abs(np.asarray(turned.convert("RGB")).astype(int) - np.asarray(picture(80, 60).rotate(-90, expand=True)))
+    assert gap.mean() < 6
+
+    square = np.asarray(asked(encoded(picture(80, 60)), size="100x100"))
+    assert (square[:12, :, 3] == 0).all(), "all of it is in the middle, as large as it fits"
+    assert (square[13:87, :, 3] == 255).all()
+
+
 def test_a_blurred_photo_behind_shows_no_colour_that_the_photo_hides(client: FlaskClient) -> None:
     image = picture(80, 60, "RGBA")
     image.paste((0, 255, 0, 0), (0, 0, 20, 60))

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 
+from app.routes import language
 from tests.support import FakeModels, encoded, opened, picture
 
 PHOTO = encoded(picture(80, 60), "JPEG")
@@ -92,7 +94,7 @@ def test_a_plain_form_post_shows_the_cut_out_to_be_downloaded_under_its_name(cli
     answer = client.post("/", data=form())
     assert answer.status_code == 200
     assert picture_on(answer.text)[0, 0, 3] == 0
-    assert 'download="my.photo-cutout.png"' in answer.text
+    assert 'download="my.photo.png"' in answer.text
     assert "80 × 60 px" in answer.text
 
 
@@ -105,7 +107,7 @@ def test_a_plain_form_post_puts_the_subject_on_the_colour_only_when_colour_is_ch
 def test_a_plain_form_post_of_a_jpeg_stands_on_white(client: FlaskClient) -> None:
     answer = client.post("/", data=form(format="jpeg"))
     assert picture_on(answer.text)[0, 0].min() > 250
-    assert 'download="my.photo-cutout.jpg"' in answer.text
+    assert 'download="my.photo.jpg"' in answer.text
 
 
 @pytest.mark.parametrize(
@@ -113,8 +115,8 @@ def test_a_plain_form_post_of_a_jpeg_stands_on_white(client: FlaskClient) -> Non
     [
         (form(b""), 400, "Please choose a photo first."),
         (form(b"text"), 415, "not a photo we can read"),
-        (form(PHOTO + bytes(11 << 20)), 413, "larger than the 10 MB"),
-        (form(PHOTO, format="gif"), 400, "png, jpeg, webp"),
+        (form(PHOTO + bytes(11 << 20)), 413, "the limit here is 10 MB"),
+        (form(PHOTO, format="gif"), 400, "cannot be written in this file format"),
     ],
 )
 def test_what_is_wrong_is_said_on_the_page_and_the_form_is_there_again(
@@ -124,6 +126,68 @@ def test_what_is_wrong_is_said_on_the_page_and_the_form_is_there_again(
     assert answer.status_code == status
     assert sentence in answer.text
     assert 'type="file"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "corner"),
+    [
+        ({"background": "gradient", "gradient_from": "#ff0000", "gradient_to": "#0000ff"}, [254, 0, 1]),
+        ({"background": "blur", "background_blur": "4"}, [0, 128, 0]),
+        ({"background": "color", "shadow": "true", "shadow_opacity": "100"}, [0, 255, 0]),
+    ],
+)
+def test_a_plain_form_post_knows_every_background_of_the_page(
+    client: FlaskClient, fields: dict[str, str], corner: list[int]
+) -> None:
+    shown = picture_on(client.post("/", data=form(**fields)).text)[0, 0].astype(int)
+    assert np.abs(shown - corner).max() <= 8
+
+
+def test_a_plain_form_post_puts_an_image_behind(client: FlaskClient) -> None:
+    behind = io.BytesIO(encoded(Image.new("RGB", (8, 8), "#3366cc")))
+    answer = client.post("/", data=form(background="image") | {"background_image": (behind, "wall.png")})
+    assert picture_on(answer.text)[0, 0].tolist() == [0x33, 0x66, 0xCC]
+
+
+def test_a_plain_form_post_makes_a_preset_and_a_crop(client: FlaskClient) -> None:
+    assert picture_on(client.post("/", data=form(preset="passport")).text).shape[:2] == (600, 600)
+    cropped = picture_on(client.post("/", data=form(crop="true", crop_margin="0")).text)
+    assert cropped.shape[0] < 60
+    assert cropped.shape[1] < 80
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "language", "sentence"),
+    [
+        ("es-MX,es;q=0.9", "/", "es", "Elegir fotos"),
+        ("pt-BR", "/", "pt", "Escolher fotos"),
+        ("fr", "/", "en", "Choose photos"),
+        ("es", "/?lang=pt", "pt", "Escolher fotos"),
+        ("es", "/?lang=xx", "es", "Elegir fotos"),
+    ],
+)
+def test_the_page_speaks_the_language_that_is_asked_for(
+    client: FlaskClient, wanted: str, asked: str, language: str, sentence: str
+) -> None:
+    answer = client.get(asked, headers={"Accept-Language": wanted})
+    assert f'<html lang="{language}"' in answer.text
+    assert sentence in answer.text
+    assert answer.headers["Content-Language"] == language
+    assert "Accept-Language" in answer.headers["Vary"]
+
+
+def test_an_error_on_the_page_is_said_in_its_language(client: FlaskClient) -> None:
+    answer = client.post("/?lang=es", data=form(b"text"))
+    assert answer.status_code == 415
+    assert "No es una foto que podamos leer" in answer.text
+
+
+def test_all_languages_have_the_same_texts_with_the_same_gaps() -> None:
+    english = language.STRINGS["en"]
+    for strings in language.STRINGS.values():
+        assert list(strings) == list(english)
+        for key, text in strings.items():
+            assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", english[key])), key
 
 
 def test_a_hostile_file_name_is_only_text_on_the_page(client: FlaskClient) -> None:

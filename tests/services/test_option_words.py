@@ -283,10 +283,20 @@ def test_transparent_is_no_second_background() -> None:
 @pytest.mark.parametrize(
     "behind", [{"background_color": "black"}, {"shadow": "true"}, GRADIENT, {"background_blur": "9"}]
 )
-@pytest.mark.parametrize("asked", [{"output": "mask"}, {"format": "zip"}])
-def test_a_mask_and_a_zip_have_nothing_behind(asked: dict[str, str], behind: dict[str, str]) -> None:
+@pytest.mark.parametrize("asked", [{"output": "mask"}, {"output": "photo"}, {"format": "zip"}])
+def test_a_mask_a_whole_photo_and_a_zip_have_nothing_behind(asked: dict[str, str], behind: dict[str, str]) -> None:
     with pytest.raises(BadRequest) as refusal:
         read_options({**asked, **behind})
+    assert refusal.value.code == "conflicting_options"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"roi": "0 0 50% 50%"}, {"feather": "3"}, {"threshold": "127"}, {"mask_dilation": "2"}, {"fill_holes": "1"}],
+)
+def test_what_changes_a_cut_out_is_refused_where_nothing_is_cut_out(change: dict[str, str]) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        read_options({"output": "photo", **change})
     assert refusal.value.code == "conflicting_options"
 
 

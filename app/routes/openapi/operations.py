@@ -46,6 +46,7 @@ def paths(settings: Settings) -> dict[str, Any]:
         "/api/remove": {"get": rembg.remove_by_address(), "post": rembg.remove_file()},
         "/v1.0/removebg": {"post": removebg.remove_background(settings)},
         "/v1.0/account": {"get": removebg.show_account()},
+        "/api/fetch-photo": {"post": fetch_photo(settings)},
         "/api/models": {"get": models()},
         "/api/presets": {"get": presets()},
         "/api/progress/{request_id}": {"get": progress()},
@@ -93,6 +94,18 @@ def batch(settings: Settings) -> Operation:
         "parameters": [_OPTIONS],
         "requestBody": request_bodies.photos(settings),
         "responses": {"200": responses.CUTOUTS, **refused_with("400", "401", "413", "429", "503")},
+    }
+
+
+def fetch_photo(settings: Settings) -> Operation:
+    """POST /api/fetch-photo."""
+    return {
+        "tags": ["photos"],
+        "operationId": "fetchPhoto",
+        "summary": "The photo at an address, as it is",
+        "description": "For pages in a browser, which may not read the files of other sites.",
+        "requestBody": request_bodies.address(settings),
+        "responses": {"200": responses.PHOTO, **refused_with("400", "401", "413", "415", "422", "429", "503")},
     }
 
 

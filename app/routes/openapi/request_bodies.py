@@ -13,7 +13,7 @@ from app.imaging import encode
 from app.imaging.decode import ACCEPTED_NAMES
 from app.routes.bodies import JSON, MULTIPART, URLENCODED
 from app.routes.forms import BACKGROUND_FIELD, BACKGROUND_URL, FILE, IMAGE, IMAGE_URL
-from app.routes.openapi.schemas import option_properties
+from app.routes.openapi.schemas import closed, option_properties
 from app.services.option_schemas import Schema
 
 Body = dict[str, Any]
@@ -55,6 +55,13 @@ def photos(settings: Settings) -> Body:
     form = _form(settings)
     form["properties"][FILE] = several
     return {"required": True, "content": {MULTIPART: {"schema": form, "encoding": _FILES}}}
+
+
+def address(settings: Settings) -> Body:
+    """A photo's address, and nothing else."""
+    url = {**_URL, "description": f"A public address of a photo of at most {settings.max_upload_mb:g} MB."}
+    schema = closed({IMAGE_URL: url})
+    return {"required": True, "content": {kind: {"schema": schema} for kind in (JSON, URLENCODED, MULTIPART)}}
 
 
 def _form(settings: Settings) -> Schema:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app import errors as app_errors
 from app.config import Settings
-from app.imaging.decode import ACCEPTED_NAMES
+from app.imaging.decode import ACCEPTED_FORMATS, ACCEPTED_NAMES
 from app.imaging.encode import FORMATS
 from app.routes.forms import BACKGROUND_FIELD, IMAGE, IMAGE_URL
 from app.routes.openapi.schemas import METHODS, error, ref
@@ -107,6 +107,11 @@ CUTOUTS = answer(
     "A ZIP, sent while it is made: a file for each photo that could be cut out, and manifest.json, which has the "
     "`name`, the `status`, and the `file` or the `error` of each.",
     _ZIP,
+    ("Content-Disposition", *RATE),
+)
+PHOTO = answer(
+    "The photo's file.",
+    {f"image/{name.lower()}": {"schema": FILE} for name in (*ACCEPTED_FORMATS, "HEIF")},
     ("Content-Disposition", *RATE),
 )
 NOT_MODIFIED = answer("What If-None-Match names is still so.", {}, ("ETag", *RATE))

@@ -10,7 +10,8 @@ from app.services.option_schemas import OPTION_SCHEMAS, Schema
 from app.services.presets import PRESETS
 from app.services.progress import STAGES
 
-METHODS = ("tiny_u2net", "rembg", "opencv")
+CUTTING_METHODS = ("tiny_u2net", "rembg", "opencv")
+METHODS = (*CUTTING_METHODS, "none")
 
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
@@ -70,7 +71,8 @@ SCHEMAS: dict[str, Schema] = {
             "method": {
                 "type": "string",
                 "enum": list(METHODS),
-                "description": "tiny_u2net: the network; opencv: without it; rembg: any other model.",
+                "description": "tiny_u2net: the network; opencv: without it; rembg: any other model; none: nothing "
+                "was cut out.",
             },
             "model": _TEXT,
             "confidence": {
@@ -139,7 +141,7 @@ SCHEMAS: dict[str, Schema] = {
     "Readiness": closed(
         {
             "ready": _FLAG,
-            "method": {"type": ["string", "null"], "enum": [*METHODS, None]},
+            "method": {"type": ["string", "null"], "enum": [*CUTTING_METHODS, None]},
             "models": list_of(_TEXT),
             "memory": ref("Memory"),
         }

@@ -9,7 +9,7 @@ const UNSAFE = /[\\/:*?"<>|\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
 /** The name of a result's file: "IMG_1.HEIC" as "jpeg" is "IMG_1.jpg"; without a name, "photo.jpg". */
 export function nameFor(fileName, format) {
-  const stem = (fileName ?? "").replace(/\.[^.]*$/, "").replace(UNSAFE, "_").replace(/^[\s.]+|[\s.]+$/g, "");
+  const stem = (fileName ?? "").replace(/\.\w{1,5}$/, "").replace(UNSAFE, "_").replace(/^[\s.]+|[\s.]+$/g, "");
   return `${[...stem].slice(0, LONGEST_STEM).join("") || "photo"}.${SUFFIXES[format]}`;
 }
 

@@ -24,6 +24,8 @@ let entries = new Map(); // Photo -> its entry in the list
 let current = null;
 let opening = 0; // the latest call of open() wins
 let image = null; // {bitmap, file} of the image to put behind
+let hasOwnResult = false;
+let complaint = ""; // what went wrong on a way out, until the next try
 
 // ---- photos come in, and are worked on two at a time
 
@@ -76,7 +78,7 @@ function remove(photo) {
 }
 
 function changed(photo) {
-  if (photo === current && photo.state === "done") open(photo);
+  if (photo === current && photo.state === "done" && !(viewer.scene instanceof Scene)) open(photo);
   render();
 }
 
@@ -85,9 +87,10 @@ function changed(photo) {
 async function open(photo) {
   const turn = ++opening;
   if (current !== photo) {
+    setBrush("off");
     current?.close();
     current = photo;
-    setBrush("off");
+    complaint = "";
     viewer.show(null);
   }
   render();
@@ -95,9 +98,17 @@ async function open(photo) {
   if (turn !== opening || !scene) return;
   $("sample")?.remove();
   viewer.show(scene);
+  if (!photo.isSample && scene instanceof Scene) showWholeOnce();
   paintLook();
   renderBrush();
   render();
+}
+
+/** The example shows both halves; the first own result is seen whole, and from then on the person decides. */
+function showWholeOnce() {
+  if (hasOwnResult) return;
+  hasOwnResult = true;
+  $("split").value = 0;
 }
 
 async function resultScene(photo) {
@@ -124,6 +135,7 @@ function paintLook() {
   scene.look = viewer.tool ? { ...look, background: { kind: "transparent" }, shadow: null, layout: PLAIN } : look;
   viewer.show(scene, { keepPlace: size === `${scene.width} ${scene.height}` });
   Promise.resolve(scene.settle?.()).then(() => viewer.repaint());
+  render();
 }
 
 // ---- what is seen beside the stage
@@ -138,8 +150,8 @@ function render() {
   if (state === "busy" && photo.state === "uploading") $("progress").value = part;
   else $("progress").removeAttribute("value");
   $("busy-line").textContent = state === "busy" ? stateLine(photo) : "";
-  say($("alert"), state === "failed" ? sentenceOf(photo.error) : "");
-  say($("status"), photo?.isSample ? $("status").dataset.sample : state === "done" ? t("facts", photo.facts)
+  say($("alert"), state === "failed" ? sentenceOf(photo.error) : complaint);
+  say($("status"), photo?.isSample ? $("status").dataset.sample : state === "done" ? t("facts", { ...photo.facts, ...sizeOf(viewer.scene) })
     : ["failed", "cancelled"].includes(state) ? t(`state.${state}`) : "");
   const { isFallback, isResized, confidence } = (state === "done" && photo.facts) || {};
   say($("notice"), isFallback ? t("facts.fallback") : isResized ? t("facts.resized")
@@ -150,6 +162,16 @@ function render() {
   $("zip").disabled = own.filter((each) => each.state === "done").length < 2;
   $("split").hidden = !viewer.scene?.hasOriginal || Boolean(viewer.tool);
   $("touch").inert = state !== "done";
+}
+
+function complain(sentence) {
+  complaint = sentence;
+  render();
+}
+
+/** The size of the file as the panel has it: a preset's, or a crop's. */
+function sizeOf(scene) {
+  return scene instanceof Scene && !viewer.tool ? { width: scene.width, height: scene.height } : {};
 }
 
 /** Sets a text only when it is another: a live region would say it again. */
@@ -171,6 +193,7 @@ const PLAIN = {
 
 function setBrush(mode) {
   const was = Boolean(viewer.tool);
+  if (was) current.redraw(current.touchUp.canvas);
   form.elements.brush.value = mode;
   form.dataset.mode = mode === "off" ? "look" : "touch";
   viewer.tool = null;
@@ -208,14 +231,14 @@ async function withButton(button, work) {
   const label = button.textContent;
   button.ariaDisabled = "true";
   button.textContent = t("action.preparing");
-  say($("alert"), "");
+  complain("");
   try {
     const done = await work((line) => { button.textContent = line; });
     if (done) setTimeout(() => { button.textContent = label; }, 2000);
     button.textContent = done || label;
   } catch (error) {
     button.textContent = label;
-    say($("alert"), sentenceOf(error));
+    complain(sentenceOf(error));
   } finally {
     button.ariaDisabled = "false";
   }
@@ -264,7 +287,7 @@ function offer() {
 
 async function takeImage(file) {
   const bitmap = file && await createImageBitmap(file).catch(() => null);
-  if (file && !bitmap) return say($("alert"), t("error.invalid_background_image"));
+  complain(file && !bitmap ? t("error.invalid_background_image") : "");
   image?.bitmap.close();
   image = bitmap && { bitmap, file };
   paintLook();
@@ -311,12 +334,17 @@ function start() {
     if (viewer.tool) viewer.tool.sizePx = $("brush-size").valueAsNumber;
     viewer.repaint();
   });
-  for (const id of ["undo", "redo", "reset"]) {
-    $(id).addEventListener("click", () => {
-      current.touchUp[id]();
-      touched();
-    });
-  }
+  const step = (id) => {
+    current.touchUp[id]();
+    touched();
+    if (!viewer.tool) current.redraw(current.touchUp.canvas);
+  };
+  for (const id of ["undo", "redo", "reset"]) $(id).addEventListener("click", () => step(id));
+  addEventListener("keydown", (event) => {
+    if (!viewer.tool || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+    event.preventDefault();
+    step(event.shiftKey ? "redo" : "undo");
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   showSample().catch(() => {}); // the page works without its example
   render();

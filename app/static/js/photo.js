@@ -71,6 +71,12 @@ export class Photo extends EventTarget {
     this.tell({ state: "done" });
   }
 
+  /** Draws the thumbnail anew, of the touched-up cut-out. */
+  redraw(canvas) {
+    this.#draw(canvas);
+    this.tell(this.now);
+  }
+
   /** The pictures of a finished photo: {cutout, original}, decoded; the original is null if it cannot be had. */
   async pictures() {
     this.open ??= this.#decode();

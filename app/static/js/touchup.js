@@ -12,6 +12,7 @@ const SOLID_SHARE = 0.8; // of the radius; from there to the rim the brush fades
 export class TouchUp {
   #cutout;
   #original;
+  #tiles;
   #context = null;
   #stamp = null;
   #stroke = null;
@@ -28,6 +29,7 @@ export class TouchUp {
   constructor(cutout, original) {
     this.#cutout = cutout;
     this.#original = original;
+    this.#tiles = tilesOf(cutout);
   }
 
   /** The cutout with every stroke so far: the same canvas all the time, made when it is first asked for. */
@@ -72,11 +74,11 @@ export class TouchUp {
   extend(x, y) {
     const stroke = this.#stroke;
     if (!stroke) return;
-    const line = { fromX: stroke.x, fromY: stroke.y, toX: x, toY: y };
-    const tiles = tilesNear(line, stroke.radiusPx, this.canvas);
-    // All are kept before one is painted: a canvas that is drawn from is copied whole when it changes next.
-    for (const tile of tiles) this.#keepAsItIs(tile, stroke.step);
-    for (const tile of tiles) this.#paint(tile, line, stroke);
+    const way = straightWay(stroke.x, stroke.y, x, y);
+    const tiles = this.#tiles.filter((tile) => isReached(tile, way, stroke.radiusPx));
+    // All are kept before one is painted: a canvas that was drawn from is copied whole at its next change.
+    this.#keepAsTheyAre(tiles, stroke.step);
+    for (const tile of tiles) this.#paint(tile, way, stroke);
     Object.assign(stroke, { x, y });
   }
 
@@ -102,38 +104,39 @@ export class TouchUp {
     this.end();
     if (!this.#isTouched) return;
     const step = this.#newStep();
-    const tiles = [...this.#touched].map((key) => tileOf(key, this.canvas));
-    for (const tile of tiles) this.#keepAsItIs(tile, step);
-    for (const tile of tiles) replaceTile(this.#context, tile, this.#cutout, 0, 0);
+    this.#keepAsTheyAre(this.#touched, step);
+    for (const tile of this.#touched) replaceTile(this.#context, tile, this.#cutout, 0, 0);
     this.#isTouched = false;
     this.#remember(step);
   }
 
+  /** A step to undo: the pixels of its tiles as they were before. */
   #newStep() {
     return { tiles: new Map(), wasTouched: this.#isTouched };
   }
 
-  /** Keeps a tile's pixels in a step, unless the step has them already. */
-  #keepAsItIs(tile, step) {
-    if (step.tiles.has(tile.key)) return;
-    step.tiles.set(tile.key, copyOfTile(this.canvas, tile));
-    this.#touched.add(tile.key);
+  /** Keeps tiles in a step, but for those that it has already. */
+  #keepAsTheyAre(tiles, step) {
+    for (const tile of tiles) {
+      if (!step.tiles.has(tile)) step.tiles.set(tile, copyOfTile(this.canvas, tile));
+      this.#touched.add(tile);
+    }
   }
 
-  #paint(tile, line, stroke) {
-    let mask = stroke.masks.get(tile.key);
-    if (!mask) stroke.masks.set(tile.key, (mask = new ImageData(TILE_PX, TILE_PX)));
-    spread(mask, tile, line, stroke.radiusPx);
+  #paint(tile, way, { mode, radiusPx, masks, step }) {
+    if (!masks.has(tile)) masks.set(tile, new ImageData(TILE_PX, TILE_PX));
+    const mask = masks.get(tile);
+    raise(mask.data, tile, way, radiusPx);
 
-    const stamp = (this.#stamp ??= newContext(TILE_PX, TILE_PX));
+    const stamp = (this.#stamp ??= Object.assign(newContext(TILE_PX, TILE_PX), { imageSmoothingQuality: "high" }));
     stamp.putImageData(mask, 0, 0);
-    if (stroke.mode === "keep") {
+    if (mode === "keep") {
       stamp.globalCompositeOperation = "source-in";
       stamp.drawImage(this.#original, -tile.left, -tile.top, this.canvas.width, this.canvas.height);
     }
     const context = this.#context;
-    replaceTile(context, tile, stroke.step.tiles.get(tile.key), tile.left, tile.top);
-    context.globalCompositeOperation = stroke.mode === "keep" ? "source-over" : "destination-out";
+    replaceTile(context, tile, step.tiles.get(tile), tile.left, tile.top);
+    context.globalCompositeOperation = mode === "keep" ? "source-over" : "destination-out";
     context.drawImage(stamp.canvas, tile.left, tile.top);
     context.globalCompositeOperation = "source-over";
     this.#isTouched = true;
@@ -150,12 +153,11 @@ export class TouchUp {
   #swap(from, to) {
     const step = from.pop();
     if (!step) return;
-    const shown = new Map();
-    const tiles = [...step.tiles.keys()].map((key) => tileOf(key, this.canvas));
-    for (const tile of tiles) shown.set(tile.key, copyOfTile(this.canvas, tile));
-    for (const tile of tiles) replaceTile(this.#context, tile, step.tiles.get(tile.key), tile.left, tile.top);
-    to.push({ tiles: shown, wasTouched: this.#isTouched });
+    const shown = this.#newStep();
+    this.#keepAsTheyAre(step.tiles.keys(), shown);
+    for (const [tile, pixels] of step.tiles) replaceTile(this.#context, tile, pixels, tile.left, tile.top);
     this.#isTouched = step.wasTouched;
+    to.push(shown);
   }
 }
 
@@ -163,25 +165,11 @@ function newContext(width, height) {
   return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
 }
 
-/** The tile of a number, counted in rows from the top left. */
-function tileOf(key, { width }) {
-  const columns = Math.ceil(width / TILE_PX);
-  return { key, left: (key % columns) * TILE_PX, top: Math.floor(key / columns) * TILE_PX };
-}
-
-/** The tiles of a canvas that a brush of this radius reaches on its way along a line. */
-function tilesNear({ fromX, fromY, toX, toY }, radiusPx, canvas) {
-  const columns = Math.ceil(canvas.width / TILE_PX), rows = Math.ceil(canvas.height / TILE_PX);
-  const first = (a, b) => Math.max(0, Math.floor((Math.min(a, b) - radiusPx) / TILE_PX));
-  const last = (a, b, count) => Math.min(count - 1, Math.floor((Math.max(a, b) + radiusPx) / TILE_PX));
-  const distance = distanceTo({ fromX, fromY, toX, toY });
-  const reachPx = radiusPx + TILE_PX * Math.SQRT1_2;
+/** The corners of the tiles that an image is covered by. */
+function tilesOf({ width, height }) {
   const tiles = [];
-  for (let row = first(fromY, toY); row <= last(fromY, toY, rows); row++) {
-    for (let column = first(fromX, toX); column <= last(fromX, toX, columns); column++) {
-      const isNear = distance((column + 0.5) * TILE_PX, (row + 0.5) * TILE_PX) < reachPx;
-      if (isNear) tiles.push(tileOf(row * columns + column, canvas));
-    }
+  for (let top = 0; top < height; top += TILE_PX) {
+    for (let left = 0; left < width; left += TILE_PX) tiles.push({ left, top });
   }
   return tiles;
 }
@@ -192,41 +180,53 @@ function copyOfTile(canvas, { left, top }) {
   return copy.canvas;
 }
 
-/** Puts a tile's part of an image, whose left top corner is at (x, y), in the place of what is there. */
+/** Puts in a tile's place what an image has there when its left top corner is at (x, y). */
 function replaceTile(context, { left, top }, image, x, y) {
   context.save();
   context.beginPath();
   context.rect(left, top, TILE_PX, TILE_PX);
   context.clip();
-  context.globalCompositeOperation = "copy";
+  context.clearRect(left, top, TILE_PX, TILE_PX);
   context.drawImage(image, x, y);
   context.restore();
 }
 
-/** Raises a tile's mask (its alpha, 0..255) to the brush's strength wherever the brush passes along a line. */
-function spread(mask, { left, top }, line, radiusPx) {
-  const { data } = mask;
-  const distance = distanceTo(line);
+/** Whether a brush changes a tile on its way; at its corners only nearly so. */
+function isReached({ left, top }, way, radiusPx) {
+  const [firstX, endX] = span(way.fromX - left, way.toX - left, radiusPx);
+  const [firstY, endY] = span(way.fromY - top, way.toY - top, radiusPx);
+  const middlePx = way.distance(left + TILE_PX / 2, top + TILE_PX / 2);
+  return firstX < endX && firstY < endY && middlePx < radiusPx + TILE_PX * Math.SQRT1_2;
+}
+
+/** Raises a tile's mask (RGBA bytes, of which the alpha counts) to the brush's strength along its way. */
+function raise(data, { left, top }, way, radiusPx) {
   const rimPx = Math.max(1, radiusPx * (1 - SOLID_SHARE));
-  const { fromX, fromY, toX, toY } = line;
-  const start = (a, b, edge) => Math.max(0, Math.floor(Math.min(a, b) - radiusPx - edge));
-  const stop = (a, b, edge) => Math.min(TILE_PX, Math.ceil(Math.max(a, b) + radiusPx - edge));
-  for (let y = start(fromY, toY, top); y < stop(fromY, toY, top); y++) {
-    for (let x = start(fromX, toX, left); x < stop(fromX, toX, left); x++) {
+  const [firstX, endX] = span(way.fromX - left, way.toX - left, radiusPx);
+  const [firstY, endY] = span(way.fromY - top, way.toY - top, radiusPx);
+  for (let y = firstY; y < endY; y++) {
+    for (let x = firstX; x < endX; x++) {
       const at = (y * TILE_PX + x) * 4 + 3;
       if (data[at] === 255) continue;
-      const strength = (255 * (radiusPx - distance(left + x + 0.5, top + y + 0.5))) / rimPx;
-      if (strength > data[at]) data[at] = strength; // rounded and held within 0..255 by the array itself
+      const strength = (255 * (radiusPx - way.distance(left + x + 0.5, top + y + 0.5))) / rimPx;
+      if (strength > data[at]) data[at] = strength; // the array itself rounds it and holds it within 255
     }
   }
 }
 
-/** A function that gives a point's distance to a line from end to end. */
-function distanceTo({ fromX, fromY, toX, toY }) {
+/** The first row or column of a tile that a brush reaches between two places, and the one after the last. */
+function span(from, to, radiusPx) {
+  const first = Math.floor(Math.min(from, to) - radiusPx), end = Math.ceil(Math.max(from, to) + radiusPx);
+  return [Math.max(0, first), Math.min(TILE_PX, end)];
+}
+
+/** A straight way, and a function that gives a point's distance to it. */
+function straightWay(fromX, fromY, toX, toY) {
   const alongX = toX - fromX, alongY = toY - fromY;
   const squared = alongX * alongX + alongY * alongY;
-  return (x, y) => {
+  const distance = (x, y) => {
     const share = squared && Math.min(1, Math.max(0, ((x - fromX) * alongX + (y - fromY) * alongY) / squared));
     return Math.sqrt((x - fromX - share * alongX) ** 2 + (y - fromY - share * alongY) ** 2);
   };
+  return { fromX, fromY, toX, toY, distance };
 }
