@@ -52,7 +52,7 @@ def test_the_button_is_opened_by_the_keyboard(page: Page) -> None:
     come(page)
     page.locator("#file").focus()
     with page.expect_file_chooser():
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
 
 
 def test_several_photos_are_chosen_at_once(page: Page, photos: dict[str, Path]) -> None:
@@ -155,9 +155,7 @@ def test_what_is_no_address_is_not_sent(page: Page) -> None:
     expect(entries(page)).to_have_count(0)
 
 
-def test_a_photo_that_is_turned_by_its_exif_stands_upright(
-    page: Page, photos: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_photo_that_is_turned_by_its_exif_stands_upright(page: Page, photos: dict[str, Path], tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = tmp_path / "turned.jpg"
