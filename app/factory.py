@@ -12,11 +12,13 @@ from app import cli, config
 from app.routes import (
     api,
     batch,
+    compression,
     docs,
     guard,
     handlers,
     ops,
     origins,
+    page_files,
     rembg,
     removebg,
     request_log,
@@ -45,7 +47,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         settings = replace(settings, **overrides)  # type: ignore[arg-type]
         service = TinyU2NetService(settings, ModelManager(settings))
 
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a redirect to the merged path would name whatever Host was sent
     app.request_class = UploadRequest
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
@@ -71,5 +73,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     origins.register(app, config.listed(settings.cors_origins))
     guard.register(app, settings)
     handlers.register(app)
+    compression.register(app)
+    page_files.register(app)
     app.cli.add_command(cli.tinycut)
     return app

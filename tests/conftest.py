@@ -12,8 +12,14 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Settings
+from app.services import memory
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.support import SHARED, FakeModels, need
+
+
+def pytest_collection_finish() -> None:
+    """Leave pytest and all tests out of the garbage collection that ends each photo, as a server does with itself."""
+    memory.settle()
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,12 @@ from app.config import Settings
 from app.errors import ModelUnavailable
 from app.imaging.box import Box
 from app.imaging.drawing import Placement
+from app.routes.page_files import PageFiles
 from app.services.model_manager import ModelFacts
 from app.services.tiny_u2net_service import TinyU2NetService
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+REPO = Path(__file__).resolve().parents[1]
+SHARED = REPO.parent / "shared"
 REQUIRE_MODEL = "TINYCUT_REQUIRE_MODEL"
 
 
@@ -90,6 +92,11 @@ def app_with(**settings: object) -> Flask:
     made = create_app(settings)
     made.extensions["tinycut"] = TinyU2NetService(Settings(**settings), FakeModels())  # type: ignore[arg-type]
     return made
+
+
+def page_file(name: str) -> str:
+    """The address of a file of the page."""
+    return f"/static/{PageFiles(REPO / 'app/static').version}/{name}"
 
 
 def picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:

@@ -22,7 +22,7 @@ from app.config import Settings
 from app.services.admission import Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.properties import bounded
-from tests.support import FakeModels, encoded, picture
+from tests.support import FakeModels, encoded, page_file, picture
 
 PATH = "/api/remove-background"
 PHOTO = encoded(picture(80, 60))
@@ -221,7 +221,7 @@ def test_what_machines_ask_for_is_told_only_when_it_fails(
     app: Flask, client: FlaskClient, log_lines: Callable[..., list[str]]
 ) -> None:
     app.extensions["tinycut"]._warm_up_begun = True
-    for path in ("/health", "/metrics", "/api/progress/mine", "/static/style.css", "/static/none.css", "/ready"):
+    for path in ("/health", "/metrics", "/api/progress/mine", page_file("style.css"), "/static/none.css", "/ready"):
         client.get(path).close()
     assert [(told["path"], told["status"]) for told in requests_in(log_lines("json"))] == [
         ("/static/none.css", 404),

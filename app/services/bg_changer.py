@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,12 +26,20 @@ Pixels = NDArray[np.uint8]
 DEFAULT = Plain(backdrop.WHITE)
 
 
+@dataclass(frozen=True)
+class Unfocused:
+    """A small copy of the photo, uint8 [h, w, 3], that goes behind its own subject with a blur of this radius."""
+
+    guide: Pixels
+    radius_px: float
+
+
 def put_on_background(
     rgb: Pixels,
     alpha: Pixels,
     placement: Placement,
     *,
-    background: Backdrop | Veil | BlurredPhoto | None = None,
+    background: Backdrop | Veil | Unfocused | None = None,
     shadow: Shadow | None = None,
     keep_alpha: bool = True,
     icc_profile: bytes | None = None,
@@ -48,10 +56,10 @@ def put_on_background(
         shadow = shadow and replace(shadow, color=_converted(shadow.color, to_profile))
         if isinstance(background, Veil):
             background = replace(background, color=_converted(background.color, to_profile))
-        elif background is not None and not isinstance(background, BlurredPhoto):
+        elif background is not None and not isinstance(background, Unfocused):
             background = Converted(background, to_profile)
-    if isinstance(background, BlurredPhoto):
-        guide = preprocess.reduce_to(rgb, refine.GUIDE_PX)
+    if isinstance(background, Unfocused):
+        guide = background.guide
         background = backdrop.blurred(guide, preprocess.resize(alpha, *guide.shape[:2]), background.radius_px)
     if background is None and not keep_alpha:
         background = DEFAULT
@@ -99,6 +107,16 @@ def open_background(background: Background, decoding: Decoding | None) -> Backdr
         for rows in strips(*photo.alpha.shape):
             photo.rgb[rows] = composite.over(photo.rgb[rows], photo.alpha[rows], color)
     return Picture(photo.rgb, background.fit, background.color)
+
+
+def take_photo(background: Backdrop | Veil | BlurredPhoto | None, rgb: Pixels) -> Backdrop | Veil | Unfocused | None:
+    """Keep a small copy of a photo that is to be blurred, uint8 [H, W, 3]; anything else is given back as it is.
+
+    Of the photo as it was decoded: later the colours of its soft edges become the subject's own, and would glow.
+    """
+    if not isinstance(background, BlurredPhoto):
+        return background
+    return Unfocused(preprocess.reduce_to(rgb, refine.GUIDE_PX).copy(), background.radius_px)
 
 
 def _converted(color: RGB, convert: Callable[[Pixels], Pixels]) -> RGB:

@@ -15,7 +15,8 @@ from app.imaging.drawing import Placement, draw_all, draw_colors
 from app.imaging.layout import place, subject_of
 from app.imaging.matte import MatteControls
 from app.services import bg_changer
-from app.services.options import BlurredPhoto, CutoutOptions, Roi
+from app.services.bg_changer import Unfocused
+from app.services.options import CutoutOptions, Roi
 from app.services.sizing import Plan
 
 Pixels = NDArray[np.uint8]
@@ -108,7 +109,7 @@ def draw_pictures(
     alpha: Pixels,
     placement: Placement,
     options: CutoutOptions,
-    background: Backdrop | Veil | BlurredPhoto | None,
+    background: Backdrop | Veil | Unfocused | None,
     icc_profile: bytes | None = None,
 ) -> list[Pixels]:
     """What is put into the file: the picture; the matte; or, for a ZIP, the subject's own colours and its matte."""

@@ -58,6 +58,8 @@ OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
 OPENCV_CONFIDENCE = 0.5
+# Of a photo that is asked for as it is: a saliency map without a subject, by no method and no model.
+_NOTHING_LOOKED_FOR = np.zeros((1, 1), np.float32), "none", ""
 SUFFIX_FORMATS = {**{output.suffix: name for name, output in encode.FORMATS.items()}, ".jpeg": "jpeg"}
 
 
@@ -70,17 +72,6 @@ class _Gates(NamedTuple):
     batches: Admission
     batch_turns: Admission
     remote_images: RemoteImages
-
-
-class _Finding(NamedTuple):
-    """How a subject was found; see Cutout."""
-
-    method: str
-    model: str
-    confidence: float
-
-
-_WHOLE_PHOTO = _Finding("none", "", 0.0)
 
 
 class TinyU2NetService:
@@ -188,7 +179,8 @@ class TinyU2NetService:
         try:
             working.add(plan.working_bytes)
             cutout = self._cut_out_admitted(data, probe, plan, options, deadline, timings)
-            metrics.CUTOUTS.labels(method=cutout.method, model=cutout.model).inc()
+            if options.output != "photo":
+                metrics.CUTOUTS.labels(method=cutout.method, model=cutout.model).inc()
             if self._results and key and is_lasting(cutout):
                 self._results.put(key, cutout)
             return cutout
@@ -233,21 +225,35 @@ class TinyU2NetService:
         self, data: bytes, probe: Probe, plan: Plan, options: CutoutOptions, deadline: Deadline, timings: StageTimings
     ) -> Cutout:
         with timings.span("decode"):
-            background = bg_changer.open_background(options.background, plan.image)
+            opened = bg_changer.open_background(options.background, plan.image)
             photo = decode.decode(
                 data,
                 keep_profile=options.color_profile == "keep",
                 shrink=plan.photo.shrink,
                 most_px=plan.photo.most_px,
             )
+            background = bg_changer.take_photo(opened, photo.rgb)
         height, width = photo.rgb.shape[:2]
         reduced_to = max(height, width) / max(probe.width, probe.height)
+        region = stages.region_of(options.roi, height, width, reduced_to)
         deadline.check()
         if options.output == "photo":
-            alpha, found = np.full((height, width), 255, np.uint8), _WHOLE_PHOTO
+            saliency, method, model = _NOTHING_LOOKED_FOR
         else:
-            alpha, found = self._find_subject(photo.rgb, reduced_to, options, deadline, timings)
+            with timings.span("infer"):
+                reduced = preprocess.reduce_to(photo.rgb[region.slices], self.settings.max_inference_px)
+                saliency, method, model = self._infer(reduced, options, deadline)
+            deadline.check()
+        confidence = _confidence(saliency, method)
         with timings.span("refine"):
+            if confidence > 0:
+                alpha = stages.make_matte(photo.rgb, saliency, region, reduced, options.matte)
+            elif options.may_be_whole:
+                alpha = np.full((height, width), 255, np.uint8)
+            else:
+                raise UnknownForeground(
+                    "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
+                )
             alpha = refine.multiply_alpha(alpha, photo.alpha)
             placement, foreground = stages.place_subject(options, alpha, plan, reduced_to)
         canvas = options.layout.canvas
@@ -258,7 +264,7 @@ class TinyU2NetService:
             pictures = stages.draw_pictures(
                 photo.rgb, alpha, placement, options, background, icc_profile=photo.icc_profile
             )
-        del photo, alpha, background  # before the encoder takes its share
+        del photo, alpha, opened, background  # before the encoder takes its share
         deadline.check()
         with timings.span("encode"):
             image = stages.encode_pictures(pictures, options, facts)
@@ -267,9 +273,9 @@ class TinyU2NetService:
             format=options.format,
             width=placement.canvas_width,
             height=placement.canvas_height,
-            method=found.method,
-            model=found.model,
-            confidence=round(found.confidence, 3),
+            method=method,
+            model=model,
+            confidence=round(confidence, 3),
             animated=probe.animated,
             resized=not options.layout.is_exact and (plan.reduced or placement.is_reduced),
             full_size=stages.full_size(options, placement, probe, height, width),
@@ -277,35 +283,6 @@ class TinyU2NetService:
             timings_ms=timings.as_ms(),
             memory=memory.report(self.models.host),
         )
-
-    def _find_subject(
-        self,
-        rgb: NDArray[np.uint8],
-        reduced_to: float,
-        options: CutoutOptions,
-        deadline: Deadline,
-        timings: StageTimings,
-    ) -> tuple[NDArray[np.uint8], _Finding]:
-        """Alpha uint8 [H, W] of a photo's subject; the colours at its soft edges become its own, in place.
-
-        Raises:
-            UnknownForeground: there is none, and the options do not take the photo as it is.
-        """
-        height, width = rgb.shape[:2]
-        region = stages.region_of(options.roi, height, width, reduced_to)
-        with timings.span("infer"):
-            reduced = preprocess.reduce_to(rgb[region.slices], self.settings.max_inference_px)
-            saliency, method, model = self._infer(reduced, options, deadline)
-        deadline.check()
-        found = _Finding(method, model, _confidence(saliency, method))
-        with timings.span("refine"):
-            if found.confidence > 0:
-                return stages.make_matte(rgb, saliency, region, reduced, options.matte), found
-        if not options.may_be_whole:
-            raise UnknownForeground(
-                "Nothing in the photo stands out as its subject. Please send one in which it is larger or clearer."
-            )
-        return np.full((height, width), 255, np.uint8), found
 
     def _infer(
         self, reduced: NDArray[np.uint8], options: CutoutOptions, deadline: Deadline

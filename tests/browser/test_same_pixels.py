@@ -46,7 +46,7 @@ PAINT = """async ({ cutout, original, image, look }) => {
   await scene.settle?.();
   scene.paint(context);
   const { data, width, height } = context.getImageData(0, 0, scene.width, scene.height);
-  return { pixels: new Uint8Array(data.buffer).toBase64(), width, height, subject: scene.subject, placement: scene.placement };
+  return { pixels: new Uint8Array(data.buffer).toBase64(), width, height };
 }"""
 
 
@@ -101,7 +101,7 @@ def words_of(look: Look) -> dict[str, str]:
     """The API's options for a look."""
     background, shadow = look["background"], look.get("shadow")
     words = {
-        "transparent": lambda: {},
+        "transparent": dict,
         "color": lambda: {"background_color": background["color"]},
         "gradient": lambda: {"background_gradient": background["css"]},
         "image": lambda: {"background_fit": background["fit"]},
@@ -154,4 +154,35 @@ def test_a_gradient_is_the_files(studio: Callable[[str], Studio], name: str, css
 
 
 def check(studio: Studio, look: Look, image: bytes | None = None) -> None:
-    assert most_off(studio.painted(look, image), studio.served(words_of(look), image)) <= MOST_OFF
+    off = most_off(studio.painted(look, image), studio.served(words_of(look), image))
+    assert off <= MOST_OFF
+
+
+@pytest.mark.parametrize("radius_px", [4, 20, 100])
+@pytest.mark.parametrize("name", ["hair", "fur", "turned"])
+def test_the_blurred_original_is_the_files(studio: Callable[[str], Studio], name: str, radius_px: float) -> None:
+    check(studio(name), {"background": {"kind": "blur", "radiusPx": radius_px}})
+
+
+@pytest.mark.parametrize("size", ["same", "larger", "huge", "smaller"])
+def test_an_image_of_ones_own_is_the_files(studio: Callable[[str], Studio], size: str) -> None:
+    sizes = {"same": (680, 440), "larger": (800, 600), "huge": (1600, 1300), "smaller": (300, 299)}
+    noise = np.random.default_rng(7).integers(0, 256, (*sizes[size][::-1], 3), np.uint8)
+    check(studio("fur"), {"background": {"kind": "image", "fit": "cover"}}, encoded(Image.fromarray(noise)))
+
+
+@pytest.mark.parametrize(
+    "shadow",
+    [{}, {"blurPx": 0, "opacity": 1}, {"offsetPx": [-50, 33.5], "blurPx": 100, "color": "#ff8000", "opacity": 0.9}],
+)
+@pytest.mark.parametrize(
+    "background",
+    [
+        {"kind": "transparent"},
+        {"kind": "color", "color": "#ffffff"},
+        {"kind": "gradient", "css": "radial-gradient(#ffffff, #00b140)"},
+        {"kind": "blur", "radiusPx": 8},
+    ],
+)
+def test_a_shadow_is_the_files(studio: Callable[[str], Studio], background: Look, shadow: Look) -> None:
+    check(studio("fur"), {"background": background, "shadow": SHADOW | shadow})

@@ -24,7 +24,7 @@ from app.services.option_schemas import OPTION_SCHEMAS
 from app.services.presets import PRESETS
 from scripts.bad_input import JPEG
 from scripts.box import REPO
-from tests.support import app_with, encoded, picture
+from tests.support import app_with, encoded, page_file, picture
 
 DOCUMENT: dict[str, Any] = document(Settings())
 PATHS: dict[str, dict[str, Any]] = DOCUMENT["paths"]
@@ -254,7 +254,7 @@ def test_the_page_of_the_document_names_no_other_site_and_all_it_names_is_there(
         assert address.startswith("/")
         assert not address.startswith("//")
         assert client.get(address).status_code == 200
-    assert "validatorUrl: null" in client.get("/static/docs.js").text
+    assert "validatorUrl: null" in client.get(page_file("docs.js")).text
 
 
 def test_the_page_of_the_document_has_no_script_or_style_of_its_own(client: FlaskClient) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.services.option_words import OPTION_FIELDS
 from scripts.box import Server
-from tests.support import encoded, picture
+from tests.support import encoded, page_file, picture
 
 # Of two tests: 2,000 requests.
 fuzzed = settings(
@@ -29,7 +29,7 @@ PHOTO_PATHS = (
 )
 OTHER_PATHS = (
     *("/api/fetch-photo", "/api/progress/mine", "/api/models", "/v1.0/account"),
-    *("/health", "/ready", "/metrics", "/docs", "/openapi.json", "/static/style.css", "/static/../a", "*"),
+    *("/health", "/ready", "/metrics", "/docs", "/openapi.json", page_file("style.css"), "/static/../a", "*"),
 )
 MULTIPART = "multipart/form-data; boundary=edge"
 BODY_TYPES = (

@@ -89,7 +89,9 @@ def test_only_a_profile_of_a_picture_is_kept(device_class: bytes, kept: bool) ->
     assert photo.icc_profile == (profile if kept else None)
 
 
-@pytest.mark.parametrize("profile", [b"no profile", b"\0" * 200, adobe_like()[:100]])
+@pytest.mark.parametrize(
+    "profile", [b"no profile", b"\0" * 200, adobe_like()[:100]], ids=["no profile", "zeros", "cut short"]
+)
 def test_a_damaged_profile_is_passed_over(profile: bytes) -> None:
     for keep in (False, True):
         photo = decode.decode(encoded(picture(), "PNG", icc_profile=profile), keep_profile=keep)

@@ -22,6 +22,8 @@ from scripts import load, measure
 from scripts.box import MIB, Box, BoxUnavailable, Server, boxed_server
 from tests.support import encoded, picture
 
+pytestmark = pytest.mark.alone
+
 SMALL_TEXT = b64encode(encoded(picture()))
 REQUIRE_BOX = "TINYCUT_REQUIRE_MODEL"
 

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from app import config
 from app.routes.security_headers import SECURITY_HEADERS
-from tests.support import app_with, encoded, picture
+from tests.support import app_with, encoded, page_file, picture
 
 PATH = "/api/remove-background"
 PHOTO = encoded(picture())
@@ -97,7 +97,7 @@ def test_errors_may_be_read_too(client: FlaskClient, path: str, key: str, status
     assert answer.headers[ALLOWED] == SHOP
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/static/style.css", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", page_file("style.css"), "/nothing"])
 def test_only_the_api_is_open_to_other_sites(client: FlaskClient, path: str) -> None:
     assert ALLOWED not in client.get(path, headers={"Origin": SHOP}).headers
 

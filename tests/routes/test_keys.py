@@ -17,7 +17,7 @@ from app import cli, config
 from app.routes import guard
 from app.services.tiny_u2net_service import TinyU2NetService
 from scripts.box import MIB, Server
-from tests.support import app_with, encoded, picture
+from tests.support import app_with, encoded, page_file, picture
 
 PATH = "/api/remove-background"
 FIRST, SECOND = "canary-first-key", "canary-second-key"
@@ -117,7 +117,7 @@ def test_every_path_needs_a_key_except_those_that_are_open_on_purpose(app: Flask
     assert asked >= {("POST", PATH), ("POST", "/v1.0/removebg"), ("POST", "/")}
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/static/style.css", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", page_file("style.css"), "/docs", "/openapi.json"])
 def test_the_page_its_files_its_documents_and_the_probes_stay_open(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code not in (401, 403)
 

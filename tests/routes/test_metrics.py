@@ -69,6 +69,13 @@ def test_a_cut_out_is_counted_by_route_by_what_made_it_and_by_stage(client: Flas
     assert after.value("tinycut_fallbacks_total") == before.value("tinycut_fallbacks_total")
 
 
+def test_a_photo_as_it_is_counts_as_no_cut_out(client: FlaskClient) -> None:
+    before = Scrape(client)
+    assert client.post(PATH, data=PHOTO, query_string={"output": "photo"}).status_code == 200
+    assert growth(client, before, "tinycut_cutouts_total") == 0
+    assert growth(client, before, "tinycut_stage_seconds_count", stage="infer") == 0
+
+
 def test_a_photo_that_opencv_gets_is_a_fallback(client: FlaskClient, models: FakeModels) -> None:
     models.unavailable = "no file"
     before = Scrape(client)
@@ -113,13 +120,13 @@ def test_no_client_can_make_a_label_up(client: FlaskClient) -> None:
     client.get("/one")
     client.open("/", method="ONE")
     before = Scrape(client)
-    for word in ("two", "three", "%0a", "static/none"):
+    for word in ("two", "three", "%0a", "static/1/none"):
         client.get(f"/{word}?{word}")
         client.open("/", method=word.strip("%/").upper().replace("/", ""))
         client.post(f"{PATH}?{word}={word}&format=png", data=PHOTO)
         client.post(f"{PATH}?model={word}", data=PHOTO, headers={"X-Request-ID": word})
     after = Scrape(client)
-    assert after.labels("route") - before.labels("route") <= {PATH, "/static/<path:filename>"}
+    assert after.labels("route") - before.labels("route") <= {PATH, "/static/<version>/<path:filename>"}
     assert after.labels("method") == before.labels("method") | {"POST", "tiny_u2net"}
     assert after.labels("model") <= {"u2netp", "grabcut", "isnet-anime"}
 

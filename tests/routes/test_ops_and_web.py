@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from app.routes import language
-from tests.support import FakeModels, encoded, opened, picture
+from tests.support import FakeModels, encoded, opened, page_file, picture
 
 PHOTO = encoded(picture(80, 60), "JPEG")
 
@@ -86,8 +86,8 @@ def test_the_page_offers_every_format_and_names_the_limit(client: FlaskClient) -
     assert "up to 10 MB" in page
     for name in ("png", "jpeg", "webp"):
         assert f'value="{name}"' in page
-    assert client.get("/static/sample.jpg").status_code == 200
-    assert client.get("/static/sample-cutout.png").status_code == 200
+    assert client.get(page_file("sample.jpg")).status_code == 200
+    assert client.get(page_file("sample-cutout.png")).status_code == 200
 
 
 def test_a_plain_form_post_shows_the_cut_out_to_be_downloaded_under_its_name(client: FlaskClient) -> None:

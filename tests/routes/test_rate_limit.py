@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from app import config, hosting
 from scripts.box import free_port
-from tests.support import app_with, encoded, need_program, picture
+from tests.support import app_with, encoded, need_program, page_file, picture
 
 PATH = "/api/remove-background"
 PHOTO = encoded(picture())
@@ -105,7 +105,7 @@ def test_of_several_rates_each_holds_and_the_one_that_was_met_is_told() -> None:
 
 def test_every_way_to_a_photo_counts_together_and_nothing_else_counts() -> None:
     client = app_with(rate_limit="3/hour").test_client()
-    for path in ("/", "/health", "/ready", "/static/style.css", "/api/nothing"):
+    for path in ("/", "/health", "/ready", page_file("style.css"), "/api/nothing"):
         answer = client.get(path, environ_overrides={"REMOTE_ADDR": ADDRESS})
         assert "X-RateLimit-Limit" not in answer.headers
     assert client.options(PATH, environ_overrides={"REMOTE_ADDR": ADDRESS}).status_code == 200

@@ -15,7 +15,7 @@ import requests
 
 from scripts.bad_input import BAD_UPLOADS
 from scripts.box import MIB, Server
-from tests.support import encoded, opened, picture
+from tests.support import encoded, opened, page_file, picture
 
 GOOD = encoded(picture())
 
@@ -103,7 +103,7 @@ def test_a_refusal_does_not_wait_for_a_body_that_never_comes(server: Server) -> 
 
 
 def test_bodies_sent_to_any_path_are_given_back(server: Server) -> None:
-    for path in ("/static/style.css", "/", "/health"):
+    for path in (page_file("style.css"), "/", "/health"):
         for _ in range(45):  # of 9 MB each: one leaked holding in each round would fill the budget
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
             connection.putrequest("GET", path)

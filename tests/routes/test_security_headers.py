@@ -17,7 +17,7 @@ from app.routes.bodies import PARTS
 from app.routes.forms import BACKGROUND_FIELD, PHOTO_FIELDS
 from app.routes.security_headers import SECURITY_HEADERS
 from app.services.option_words import OPTION_FIELDS
-from tests.support import app_with, encoded, picture
+from tests.support import app_with, encoded, page_file, picture
 
 PATH = "/api/remove-background"
 PHOTO = encoded(picture())
@@ -26,13 +26,13 @@ APP = app_with()
 
 
 def not_modified(client: FlaskClient) -> TestResponse:
-    tag = client.get("/static/style.css").headers["ETag"]
-    return client.get("/static/style.css", headers={"If-None-Match": tag})
+    tag = client.get(page_file("style.css")).headers["ETag"]
+    return client.get(page_file("style.css"), headers={"If-None-Match": tag})
 
 
 ANSWERS: dict[str, tuple[Callable[[FlaskClient], TestResponse], int]] = {
     "the page": (lambda client: client.get("/"), 200),
-    "a file of the page": (lambda client: client.get("/static/app.js"), 200),
+    "a file of the page": (lambda client: client.get(page_file("favicon.svg")), 200),
     "a file that did not change": (not_modified, 304),
     "a HEAD": (lambda client: client.head("/"), 200),
     "an OPTIONS": (lambda client: client.options(PATH), 200),
@@ -78,7 +78,13 @@ def test_the_policy_lets_the_page_load_nothing_but_its_own_files() -> None:
     policy = dict(part.strip().split(" ", 1) for part in SECURITY_HEADERS["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["manifest-src"] == policy["worker-src"] == "'self'"
     assert "unsafe" not in str(policy)
+
+
+@pytest.mark.parametrize("feature", ["clipboard-write", "web-share"])
+def test_the_page_may_copy_and_share(feature: str) -> None:
+    assert feature not in SECURITY_HEADERS["Permissions-Policy"], "what is not named is the page's own to use"
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing"])

@@ -33,6 +33,7 @@ def session(model: ModelProto) -> ort.InferenceSession:
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = 2
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
 
 

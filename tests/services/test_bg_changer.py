@@ -7,7 +7,8 @@ import numpy as np
 from app.imaging.backdrop import Plain, Veil
 from app.imaging.drawing import Placement
 from app.imaging.shadow import Shadow
-from app.services.bg_changer import put_on_background
+from app.services.bg_changer import put_on_background, take_photo
+from app.services.options import BlurredPhoto
 
 RGB = np.full((2, 2, 3), 100, np.uint8)
 ALPHA = np.array([[0, 255], [0, 255]], np.uint8)
@@ -58,3 +59,11 @@ def test_a_shadow_lies_in_front_of_a_veil() -> None:
     )
     assert both[3] > alone[3], "the veil is seen through the shadow"
     assert 0 < both[0] < 200, "which darkens it"
+
+
+def test_a_blurred_photo_is_the_one_that_was_decoded_not_that_of_the_subjects_own_colours() -> None:
+    photo, alpha = np.full((40, 60, 3), 100, np.uint8), np.full((40, 60), 30, np.uint8)
+    background = take_photo(BlurredPhoto(10), photo)
+    photo[:] = 250  # as if all of it were a soft edge
+    picture = put_on_background(photo, alpha, Placement.identity(40, 60), background=background)
+    assert (picture == round((250 * 30 + 100 * 225) / 255)).all()

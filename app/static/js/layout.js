@@ -1,7 +1,7 @@
 // Where the subject stands: the server's own arithmetic (app/imaging/layout.py), so that sizes and places are equal.
 
 import { clamp, round } from "./numbers.js";
-import { areaAxis, resample } from "./planes.js";
+import { areaAxis, resample, toBytes } from "./planes.js";
 
 // Alpha up to this is noise to a crop, not a part of the subject.
 const FAINT_ALPHA = 10, SOLID_ALPHA = 127;
@@ -18,7 +18,7 @@ export function subjectOf(alpha) {
   const scale = Math.min(1, SMALL_PX / Math.max(alpha.width, alpha.height));
   const width = Math.max(1, round(alpha.width * scale)), height = Math.max(1, round(alpha.height * scale));
   const small = scale < 1
-    ? resample(alpha, areaAxis(alpha.width, width), areaAxis(alpha.height, height), Uint8ClampedArray)
+    ? toBytes(resample(alpha, areaAxis(alpha.width, width), areaAxis(alpha.height, height)))
     : alpha;
   const found = boxAround(small, solidParts(small), 0);
   if (!found) return boxAround(alpha, alpha.data, SOLID_ALPHA); // but for what is too thin for the small copy

@@ -134,7 +134,7 @@ function paintLook() {
   const look = lookOf(form, image);
   scene.look = viewer.tool ? { ...look, background: { kind: "transparent" }, shadow: null, layout: PLAIN } : look;
   viewer.show(scene, { keepPlace: size === `${scene.width} ${scene.height}` });
-  Promise.resolve(scene.settle?.()).then(() => viewer.repaint());
+  scene.settle().then(() => viewer.repaint());
   render();
 }
 

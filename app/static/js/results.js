@@ -25,7 +25,7 @@ async function paintedFile(photo, { form, image, format }) {
   const { cutout, original } = await photo.pictures();
   const scene = new Scene(cutout, original);
   scene.look = lookOf(form, image);
-  await scene.settle?.();
+  await scene.settle();
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: scene.width, height: scene.height });
   const context = canvas.getContext("2d");

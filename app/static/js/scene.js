@@ -1,13 +1,17 @@
-import { fillGradient } from "./gradient.js";
+import { backdropOf } from "./backdrop.js";
+import { behindOf, blurred } from "./blur.js";
 import { Kept } from "./kept.js";
 import { place, subjectOf } from "./layout.js";
-import { alphaOf } from "./planes.js";
+import { alphaOf, putOver } from "./pixels.js";
+import { shadowOf } from "./shadow.js";
 
+const TRANSPARENT = { kind: "transparent" };
 const PLAIN = {
-  background: { kind: "transparent" },
+  background: TRANSPARENT,
   shadow: null,
   layout: { crop: false, margin: [], canvas: null, scale: null, position: null },
 };
+const WORK_MS = 10; // at a time, so that the page answers
 
 /** A cut-out on its background, as the server would compose it: app/imaging/composite.py. */
 export class Scene {
@@ -15,6 +19,8 @@ export class Scene {
   #original;
   #look = PLAIN;
   #kept = new Kept();
+  #settled = null; // {layers, canvas}: what `settle` worked out, and of what
+  #settling = null;
 
   /** `cutout` has straight or premultiplied alpha, as its kind of picture does; `original` is upright, of the same shape
    * but perhaps of another size, or null where the browser cannot read it. */
@@ -59,10 +65,12 @@ export class Scene {
     });
   }
 
-  /** Paints the result in its own pixels, under the context's transform and clip. */
+  /** Paints the result in its own pixels, under the context's transform and clip: at once, though where a picture or a
+   * shadow is enlarged not yet as finely as after `settle`. */
   paint(context) {
     this.#paintIn(context, () => {
-      this.#paintBackground(context);
+      if (this.#isSettled) context.drawImage(this.#settled.canvas, 0, 0);
+      else this.#layers.forEach((layer) => layer.paint(context));
       this.#paintPhoto(context, this.#cutout);
     });
   }
@@ -70,9 +78,18 @@ export class Scene {
   /** Paints the original as large and in the place that the subject has, and the background around it. */
   paintOriginal(context) {
     this.#paintIn(context, () => {
-      this.#paintBackground(context);
+      this.#backdrop.paint(context);
       if (this.#original) this.#paintPhoto(context, this.#original);
     });
+  }
+
+  /** Works out, a little at a time, what is behind the subject as the server has it; resolves when the next `paint` will
+   * show it. A look that is set meanwhile is begun anew. */
+  settle() {
+    this.#settling ??= this.#settle().finally(() => {
+      this.#settling = null;
+    });
+    return this.#settling;
   }
 
   get #alpha() {
@@ -89,17 +106,65 @@ export class Scene {
     context.restore();
   }
 
-  #paintBackground(context) {
-    const { background } = this.#look, { width, height } = this;
-    if (background.kind === "gradient") fillGradient(context, background.css, width, height);
-    if (background.kind === "color") {
-      context.fillStyle = background.color;
-      context.fillRect(0, 0, width, height);
+  get #backdrop() {
+    const { width, height } = this, { bitmap, ...words } = this.#look.background;
+    // Without the original there is nothing to blur.
+    const background = words.kind === "blur" && !this.#original ? TRANSPARENT : this.#look.background;
+    const of = [JSON.stringify(words), bitmap, width, height];
+    return this.#kept.get("backdrop", of, () => backdropOf(background, width, height, () => this.#blurred));
+  }
+
+  get #blurred() {
+    const behind = this.#kept.get("behind", [], () => behindOf(this.#original, this.#alpha));
+    return blurred(behind, this.#look.background.radiusPx);
+  }
+
+  get #shadow() {
+    const { shadow } = this.#look, { placement } = this;
+    return this.#kept.get("shadow", [JSON.stringify(shadow), placement], () => (
+      shadow && shadowOf(shadow, this.#alpha, placement)
+    ));
+  }
+
+  /** What is behind the subject, the hindmost first. */
+  get #layers() {
+    return this.#shadow ? [this.#backdrop, this.#shadow] : [this.#backdrop];
+  }
+
+  get #isSettled() {
+    const layers = this.#layers;
+    return this.#settled?.layers.length === layers.length && layers.every((layer, at) => layer === this.#settled.layers[at]);
+  }
+
+  async #settle() {
+    while (this.#layers.some((layer) => layer.strips) && !this.#isSettled) {
+      const layers = this.#layers, canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [this.width, this.height];
+      const work = paintFinely(layers, canvas);
+      let pauseAt = performance.now() + WORK_MS, step = work.next();
+      for (; !step.done && this.#layers.every((layer, at) => layer === layers[at]); step = work.next()) {
+        if (performance.now() < pauseAt) continue;
+        await new Promise((resolve) => setTimeout(resolve));
+        pauseAt = performance.now() + WORK_MS;
+      }
+      if (step.done) this.#settled = { layers, canvas };
     }
   }
 
   #paintPhoto(context, picture) {
     const { left, top, width, height } = this.placement;
     context.drawImage(picture, left, top, width, height);
+  }
+}
+
+/** Paints layers on a canvas as the server has them, some rows at a time. */
+function* paintFinely(layers, canvas) {
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  for (const layer of layers) {
+    if (!layer.strips) layer.paint(context);
+    for (const strip of layer.strips?.() ?? []) {
+      if (strip) putOver(context, strip);
+      yield;
+    }
   }
 }
