@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from scripts.box import Server
-from tests.support import need_program
+from tests.support import need, need_program
 
 # As root, in a container without a GPU.
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu"]
 OWN_SCHEMES = ("data", "blob")
+# What Chromium itself writes to the console for an answer that is an error, or for none.
+NO_RESOURCE = "Failed to load resource"
+
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")
@@ -36,29 +42,51 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A page of its own context, which reads `/` as the server's; at its end it must have logged no error and asked no
-    other origin for anything."""
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    """Opens pages, each in a context of its own with these options of Playwright's, which read `/` as the server's (or
+    as that of `url`). At the end they must have logged no error and asked no other origin for anything; with
+    `may_fail`, answers that are errors are expected."""
     wrong: list[str] = []
+    contexts: list[BrowserContext] = []
 
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            wrong.append(f"console: {message.text}")
+    def open_page(*, url: str = server.url, may_fail: bool = False, **options: Any) -> Page:
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type == "error" and not (may_fail and message.text.startswith(NO_RESOURCE)):
+                wrong.append(f"console: {message.text}")
 
-    def on_request(request: Request) -> None:
-        if not request.url.startswith(f"{server.url}/") and urlsplit(request.url).scheme not in OWN_SCHEMES:
-            wrong.append(f"request to {request.url}")
+        def on_request(request: Request) -> None:
+            if not request.url.startswith(f"{url}/") and urlsplit(request.url).scheme not in OWN_SCHEMES:
+                wrong.append(f"request to {request.url}")
 
-    with browser.new_context(base_url=server.url) as context:
+        context = browser.new_context(base_url=url, **{"locale": "en-GB", **options})
+        contexts.append(context)
         context.on("request", on_request)
         page = context.new_page()
         page.on("console", on_console)
         page.on("pageerror", lambda error: wrong.append(f"error: {error.message}"))
-        yield page
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
     assert not wrong
 
 
 @pytest.fixture
+def page(visit: Visit) -> Page:
+    """A page on a large screen."""
+    return visit()
+
+
+@pytest.fixture(scope="session")
+def photos(data_dir: Path) -> dict[str, Path]:
+    """Real photos, a name → its file: small enough to be seen whole at 100 %, but for the last."""
+    folders = {"girl": "u2net-author/images/girl.png", "hockey": "u2net-author/images/hockey.png"}
+    folders |= {"whisk": "u2net-author/images/whisk.png", "car": "rembg-peer/car-1.jpg"}
+    folders |= {"bike": "u2net-author/images/bike.jpg"}
+    return {name: need(data_dir / path) for name, path in folders.items()}
+
+
 def home(page: Page) -> Page:
     """A page that is at `/`, maybe still loading: a test of single modules imports them there."""
     page.goto("/", wait_until="commit")
