@@ -15,6 +15,8 @@ import requests
 from PIL import Image
 from playwright.sync_api import Page
 
+from app.services.option_words import read_options
+from app.services.presets import PRESETS
 from scripts.box import Server
 from tests.support import encoded, opened
 
@@ -32,18 +34,24 @@ PHOTOS = {
 }
 LAYOUT: Look = {"crop": False, "margin": [], "canvas": None, "scale": None, "position": None}
 SHADOW: Look = {"offsetPx": [0, 16], "blurPx": 24, "opacity": 0.4, "color": "#000000"}
+BLUE: Look = {"kind": "color", "color": "#3366cc"}
 
-PAINT = """async ({ cutout, original, image, look }) => {
+# Paints a look; `how` it is settled: "now" before it is painted, "later" while another look is set, or not at all.
+PAINT = """async ({ cutout, original, image, look, how }) => {
   const folder = document.querySelector('link[rel="stylesheet"]').href.replace(/style\\.css.*/, "js/");
   const { Scene } = await import(`${folder}scene.js`);
   const decode = async (bytes) => bytes && createImageBitmap(new Blob([Uint8Array.fromBase64(bytes)]));
   const scene = new Scene(await decode(cutout), await decode(original));
   if (image) look.background.bitmap = await decode(image);
+  if (how === "later") {
+    scene.look = { ...look, background: { kind: "blur", radiusPx: 50 } };
+    scene.settle();
+  }
   scene.look = look;
+  if (how !== "at once") await scene.settle();
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [scene.width, scene.height];
   const context = canvas.getContext("2d");
-  await scene.settle?.();
   scene.paint(context);
   const { data, width, height } = context.getImageData(0, 0, scene.width, scene.height);
   return { pixels: new Uint8Array(data.buffer).toBase64(), width, height };
@@ -59,11 +67,11 @@ class Studio:
         self._photo = photo
         page.goto("/")
 
-    def painted(self, look: Look, image: bytes | None = None) -> Pixels:
+    def painted(self, look: Look, image: bytes | None = None, *, how: str = "now") -> Pixels:
         """What the page paints, RGBA with straight alpha, uint8 [H, W, 4]."""
         files = {"cutout": self.served({}), "original": self._photo, "image": image}
         texts = {name: data and base64.b64encode(data).decode() for name, data in files.items()}
-        result = self._page.evaluate(PAINT, {**texts, "look": {"shadow": None, "layout": LAYOUT, **look}})
+        result = self._page.evaluate(PAINT, {**texts, "look": {"shadow": None, "layout": LAYOUT} | look, "how": how})
         pixels = np.frombuffer(base64.b64decode(result["pixels"]), np.uint8)
         return pixels.reshape(result["height"], result["width"], 4)
 
@@ -118,22 +126,41 @@ def words_of(look: Look) -> dict[str, str]:
     return words
 
 
-def most_off(painted: Pixels, file: bytes) -> int:
-    """The largest difference of a colour; where it is see-through, on black and of the alpha itself."""
+def layout_of(words: dict[str, str]) -> Look:
+    """The layout of a look for the API's options."""
+    layout = read_options(words).layout
+    canvas = layout.canvas
+    return {
+        "crop": layout.crop,
+        "margin": [{"value": length.value, "isPercent": length.is_percent} for length in layout.margin],
+        "canvas": canvas and {"width": canvas.width, "height": canvas.height, "isShape": canvas.is_shape},
+        "scale": layout.scale,
+        "position": layout.position,
+    }
+
+
+def differences(painted: Pixels, file: bytes) -> Pixels:
+    """How far each pixel is off in its worst channel; of what is see-through, on black and by the alpha itself."""
     expected = np.asarray(opened(file).convert("RGBA"))
     assert painted.shape == expected.shape
     seen = [np.dstack([each[:, :, :3] * (each[:, :, 3:] / 255), each[:, :, 3]]) for each in (painted, expected)]
-    return int(np.ceil(np.abs(seen[0] - seen[1]).max() - 0.5))
+    return np.asarray(np.rint(np.abs(seen[0] - seen[1])).max(axis=2))
+
+
+def check(studio: Studio, look: Look, words: dict[str, str], image: bytes | None = None, *, how: str = "now") -> None:
+    off = differences(studio.painted(look, image, how=how), studio.served(words, image))
+    assert off.max() <= MOST_OFF, f"{(off > MOST_OFF).mean():.3%} of all pixels are off by more than {MOST_OFF}"
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-@pytest.mark.parametrize("color", ["#ffffff", "#000000", "#00b140"])
-def test_a_colour_is_the_files(studio: Callable[[str], Studio], name: str, color: str) -> None:
-    check(studio(name), {"background": {"kind": "color", "color": color}})
+def test_a_colour_is_the_files(studio: Callable[[str], Studio], name: str) -> None:
+    look = {"background": {"kind": "color", "color": "#00b140"}}
+    check(studio(name), look, words_of(look))
 
 
-def test_nothing_behind_is_the_file(studio: Callable[[str], Studio]) -> None:
-    check(studio("hair"), {"background": {"kind": "transparent"}})
+@pytest.mark.parametrize("name", ["hair", "fur"])
+def test_nothing_behind_is_the_file(studio: Callable[[str], Studio], name: str) -> None:
+    check(studio(name), {"background": {"kind": "transparent"}}, {})
 
 
 @pytest.mark.parametrize(
@@ -148,27 +175,25 @@ def test_nothing_behind_is_the_file(studio: Callable[[str], Studio]) -> None:
         "radial-gradient(#ff0000 0%, #ffffff 30%, #0000ff 150%)",
     ],
 )
-@pytest.mark.parametrize("name", ["fur", "large"])
-def test_a_gradient_is_the_files(studio: Callable[[str], Studio], name: str, css: str) -> None:
-    check(studio(name), {"background": {"kind": "gradient", "css": css}})
+def test_a_gradient_is_the_files(studio: Callable[[str], Studio], css: str) -> None:
+    look = {"background": {"kind": "gradient", "css": css}}
+    check(studio("fur"), look, words_of(look))
 
 
-def check(studio: Studio, look: Look, image: bytes | None = None) -> None:
-    off = most_off(studio.painted(look, image), studio.served(words_of(look), image))
-    assert off <= MOST_OFF
-
-
-@pytest.mark.parametrize("radius_px", [4, 20, 100])
-@pytest.mark.parametrize("name", ["hair", "fur", "turned"])
+@pytest.mark.parametrize(
+    ("name", "radius_px"), [("hair", 4), ("hair", 20), ("fur", 4), ("fur", 100), ("turned", 8), ("large", 30)]
+)
 def test_the_blurred_original_is_the_files(studio: Callable[[str], Studio], name: str, radius_px: float) -> None:
-    check(studio(name), {"background": {"kind": "blur", "radiusPx": radius_px}})
+    look = {"background": {"kind": "blur", "radiusPx": radius_px}}
+    check(studio(name), look, words_of(look))
 
 
-@pytest.mark.parametrize("size", ["same", "larger", "huge", "smaller"])
-def test_an_image_of_ones_own_is_the_files(studio: Callable[[str], Studio], size: str) -> None:
-    sizes = {"same": (680, 440), "larger": (800, 600), "huge": (1600, 1300), "smaller": (300, 299)}
-    noise = np.random.default_rng(7).integers(0, 256, (*sizes[size][::-1], 3), np.uint8)
-    check(studio("fur"), {"background": {"kind": "image", "fit": "cover"}}, encoded(Image.fromarray(noise)))
+@pytest.mark.parametrize("fit", ["cover", "contain", "tile"])
+@pytest.mark.parametrize("size", [(680, 440), (800, 600), (1600, 1300), (300, 299)])
+def test_an_image_of_ones_own_is_the_files(studio: Callable[[str], Studio], size: tuple[int, int], fit: str) -> None:
+    noise = np.random.default_rng(7).integers(0, 256, (*size[::-1], 3), np.uint8)
+    look = {"background": {"kind": "image", "fit": fit}}
+    check(studio("fur"), look, words_of(look), encoded(Image.fromarray(noise)))
 
 
 @pytest.mark.parametrize(
@@ -185,4 +210,47 @@ def test_an_image_of_ones_own_is_the_files(studio: Callable[[str], Studio], size
     ],
 )
 def test_a_shadow_is_the_files(studio: Callable[[str], Studio], background: Look, shadow: Look) -> None:
-    check(studio("fur"), {"background": background, "shadow": SHADOW | shadow})
+    look = {"background": background, "shadow": SHADOW | shadow}
+    check(studio("fur"), look, words_of(look))
+
+
+def test_a_shadow_of_a_large_photo_is_the_files(studio: Callable[[str], Studio]) -> None:
+    look = {"background": BLUE, "shadow": SHADOW}
+    check(studio("large"), look, words_of(look))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *({"preset": name} for name in PRESETS),
+        {"crop": "true", "crop_margin": "10px 20px 5% 0"},
+        {"size": "1:1", "crop": "true"},
+        {"scale": "50%", "position": "0% 100%"},
+        {"scale": "100%", "position": "original"},
+        {"size": "301x500", "scale": "80%"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["hair", "fur"])
+def test_a_placed_subject_with_its_shadow_is_the_files(
+    studio: Callable[[str], Studio], name: str, words: dict[str, str]
+) -> None:
+    look = {"background": BLUE, "shadow": SHADOW, "layout": layout_of(words)}
+    check(studio(name), look, words_of(look) | words)
+
+
+def test_the_look_that_was_set_last_is_settled(studio: Callable[[str], Studio]) -> None:
+    look = {"background": {"kind": "blur", "radiusPx": 10}, "shadow": SHADOW, "layout": layout_of({"preset": "avatar"})}
+    check(studio("fur"), look, words_of(look) | {"preset": "avatar"}, how="later")
+
+
+@pytest.mark.parametrize(
+    ("background", "words"),
+    [(BLUE, {}), ({"kind": "blur", "radiusPx": 20}, {}), (BLUE, {"preset": "shop"}), (BLUE, {"preset": "passport"})],
+)
+def test_what_is_painted_at_once_is_close(
+    studio: Callable[[str], Studio], background: Look, words: dict[str, str]
+) -> None:
+    look = {"background": background, "shadow": SHADOW, "layout": layout_of(words)}
+    made = studio("hair")
+    assert differences(made.painted(look, how="at once"), made.served(words_of(look) | words)).mean() < 1

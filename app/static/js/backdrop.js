@@ -1,19 +1,17 @@
-// What stands behind the subject (app/imaging/backdrop.py). A backdrop has `paint(context)`, which fills the canvas at
-// once, and `strips()`, which yields it as the server has it, {image: ImageData, left, top}, or nothing yet: there may
-// be work between two strips. It is null where `paint` is that already.
+// What stands behind the subject: app/imaging/backdrop.py.
 
 import { fillGradient } from "./gradient.js";
 import { round } from "./numbers.js";
-import { resized } from "./pixels.js";
+import { resized, strips } from "./pixels.js";
 
 // The server keeps a picture with at most so many pixels for one of the canvas.
 const SPARE = 2;
 
-/** The backdrop of a look on a canvas of this size; `blurred` makes the small canvas of a blurred original. */
+/** The layer (scene.js) that fills a canvas of this size; `blurred` makes the small canvas of a blurred original. */
 export function backdropOf(background, width, height, blurred) {
   if (background.kind === "blur") return pictureOf(blurred(), "cover", width, height);
   if (background.kind === "image") return pictureOf(background.bitmap, background.fit, width, height);
-  return { paint: (context) => fill(context, background, width, height), strips: null };
+  return { paint: (context) => fill(context, background, width, height), isExact: true };
 }
 
 function fill(context, { kind, color, css }, width, height) {
@@ -33,8 +31,8 @@ function pictureOf(picture, fit, width, height) {
     context.fillStyle = context.createPattern(picture, "repeat");
     return context.fillRect(0, 0, width, height);
   };
-  const isResized = fit !== "tile" && (at.width !== picture.width || at.height !== picture.height);
-  return { paint, strips: isResized ? () => fittedStrips(picture, kept, at, width, height) : null };
+  if (fit === "tile" || (at.width === picture.width && at.height === picture.height)) return { paint, isExact: true };
+  return { paint, isExact: false, strips: () => fittedStrips(picture, kept, at, width, height) };
 }
 
 /** The size in which the server keeps a picture, at most `mostPx` of it. */
@@ -57,15 +55,17 @@ function* fittedStrips(picture, kept, at, width, height) {
   let source = picture;
   if (kept.width !== picture.width || kept.height !== picture.height) {
     source = Object.assign(document.createElement("canvas"), kept);
-    const context = source.getContext("2d"), whole = { left: 0, top: 0, right: kept.width, bottom: kept.height };
-    for (const strip of resized(picture, kept.width, kept.height, whole)) {
+    const context = source.getContext("2d");
+    for (const strip of resized(picture, { left: 0, top: 0, ...kept }, kept.width, kept.height, "white")) {
       yield context.putImageData(strip.image, 0, strip.top);
     }
   }
-  const part = { left: Math.max(0, -at.left), top: Math.max(0, -at.top) };
-  part.right = Math.min(at.width, width - at.left);
-  part.bottom = Math.min(at.height, height - at.top);
-  for (const { image, top } of resized(source, at.width, at.height, part)) {
-    yield { image, left: at.left + part.left, top: at.top + part.top + top };
+  if (at.width < width || at.height < height) {
+    for (const [top, last] of strips(width, height)) {
+      const image = new ImageData(width, last - top);
+      image.data.fill(255);
+      yield { image, left: 0, top };
+    }
   }
+  yield* resized(source, at, width, height, "white");
 }

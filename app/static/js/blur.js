@@ -6,7 +6,7 @@ import { areaAxis, cubicAxis, gaussianAxis, resample, toBytes } from "./planes.j
 
 // The longer side of the copy on which it is made; and of a photo in whose pixels a radius is.
 const GUIDE_PX = 384, SCALE_PX = 1024;
-// Where the subject hides all that was behind it, means of wide surroundings stand in: of a tiny copy, the widest first.
+// Where the subject hides all that was behind, means of wide surroundings stand in: of a tiny copy, the widest first.
 const TINY_PX = 64, TINY_SIGMAS = [16, 4];
 const RIM_SHARE = 1 / 128, LITTLE = 0.02, NOTHING = 1e-4;
 

@@ -31,7 +31,7 @@ export function subjectOf(alpha) {
   });
 }
 
-/** Marks, in a Uint8Array, every pixel above FAINT_ALPHA that hangs together, corners too, with one above SOLID_ALPHA. */
+/** Marks, in a Uint8Array, the pixels above FAINT_ALPHA that hang together (corners do) with one above SOLID_ALPHA. */
 function solidParts({ data, width, height }) {
   const marks = new Uint8Array(data.length), todo = [];
   const mark = (at) => {

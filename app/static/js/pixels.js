@@ -3,15 +3,16 @@
 
 import { areaAxis, axisPart, bicubicAxis, resample } from "./planes.js";
 
-const STRIP_PX = 1 << 19;
+const STRIP_PX = 1 << 17; // some milliseconds' work
 
-/** The rows of so wide a picture, strip by strip: yields [first, last], `last` the first not in it. */
-export function* strips(width, height) {
-  const rows = Math.max(1, Math.floor(STRIP_PX / width));
+/** The rows of a picture, strip by strip, of which each costs so many pixels' work: yields [first, last], `last` the
+ * first not in it. */
+export function* strips(rowPx, height) {
+  const rows = Math.max(1, Math.floor(STRIP_PX / rowPx));
   for (let first = 0; first < height; first += rows) yield [first, Math.min(first + rows, height)];
 }
 
-/** Makes a function that reads a part of a picture as a plane of RGBA bytes; on `color` where it is see-through. */
+/** Makes a function that reads a part of a picture as a plane of RGBA bytes, `image` too; on `color` where it is see-through. */
 function reader(picture, color) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -21,7 +22,8 @@ function reader(picture, color) {
     context.fillStyle = color;
     context.fillRect(0, 0, width, height);
     context.drawImage(picture, -left, -top);
-    return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+    const image = context.getImageData(0, 0, width, height);
+    return { image, data: image.data, width, height, channels: 4 };
   };
 }
 
@@ -39,7 +41,7 @@ export function alphaOf(picture) {
 export function reduced(picture, width, height) {
   const down = areaAxis(picture.height, height), across = areaAxis(picture.width, width);
   const read = reader(picture, "white"), data = new Float32Array(width * height * 4);
-  for (const [first, last] of strips(picture.width * Math.ceil(picture.height / height), height)) {
+  for (const [first, last] of strips((picture.width * picture.height) / height, height)) {
     const rows = axisPart(down, first, last);
     const strip = resample(read(0, rows.first, picture.width, rows.last), across, rows.axis);
     data.set(strip.data, first * width * 4);
@@ -47,29 +49,60 @@ export function reduced(picture, width, height) {
   return { data, width, height, channels: 4 };
 }
 
-/** A part {left, top, right, bottom} of a picture that is resized to width × height, as Pillow's bicubic does it: yields
- * strips of it, opaque (on white), as {image: ImageData, top}, `top` counted from the part's own. */
-export function* resized(picture, width, height, { left, top, right, bottom }) {
-  const columns = axisPart(bicubicAxis(picture.width, width), left, right), down = bicubicAxis(picture.height, height);
-  const read = reader(picture, "white");
-  for (const [first, last] of strips(Math.max(right - left, columns.last - columns.first), bottom - top)) {
+/** A picture resized as Pillow's bicubic does it, to {left, top, width, height} of a canvas of this size: yields strips
+ * of what is seen of it there, {image: ImageData, left, top}; on `color` where it is see-through. */
+export function* resized(picture, at, width, height, color = "transparent") {
+  const left = Math.max(0, -at.left), right = Math.min(at.width, width - at.left);
+  const top = Math.max(0, -at.top), bottom = Math.min(at.height, height - at.top);
+  if (left >= right || top >= bottom) return; // it is elsewhere
+  const read = reader(picture, color), isOwnSize = at.width === picture.width && at.height === picture.height;
+  const columns = axisPart(bicubicAxis(picture.width, at.width), left, right);
+  const down = bicubicAxis(picture.height, at.height);
+  const sourceRowPx = ((columns.last - columns.first) * picture.height) / at.height;
+  for (const [first, last] of strips(Math.max(right - left, sourceRowPx), bottom - top)) {
+    const place = { left: at.left + left, top: at.top + top + first };
+    if (isOwnSize) {
+      yield { image: read(left, top + first, right, top + last).image, ...place };
+      continue;
+    }
     const rows = axisPart(down, top + first, top + last);
-    const source = read(columns.first, rows.first, columns.last, rows.last);
-    const { data } = resample(source, columns.axis, rows.axis, Uint8ClampedArray);
-    yield { image: new ImageData(data, right - left), top: first };
+    const source = weighted(read(columns.first, rows.first, columns.last, rows.last));
+    const { data } = unweighted(resample(source, columns.axis, rows.axis, Uint8ClampedArray));
+    yield { image: new ImageData(data, right - left), ...place };
   }
 }
 
-/** Puts a strip {image, left, top} on what is there, opaque or nothing at all: with the server's own roundings. */
-export function putOver(context, { image, left = 0, top }) {
-  const behind = context.getImageData(left, top, image.width, image.height).data, { data } = image;
+/** Colours times their alpha, in place: what is hidden has no say in a mean. Roundings are Pillow's. */
+function weighted(plane) {
+  const { data } = plane;
   for (let at = 0; at < data.length; at += 4) {
     const alpha = data[at + 3];
-    if (alpha === 255 || !behind[at + 3]) continue;
+    if (alpha === 255) continue;
+    for (let channel = at; channel < at + 3; channel++) data[channel] = (data[channel] * alpha) / 255;
+  }
+  return plane;
+}
+
+function unweighted(plane) {
+  const { data } = plane;
+  for (let at = 0; at < data.length; at += 4) {
+    const alpha = data[at + 3];
+    if (!alpha || alpha === 255) continue;
+    for (let channel = at; channel < at + 3; channel++) data[channel] = Math.floor((data[channel] * 255) / alpha);
+  }
+  return plane;
+}
+
+/** Puts a strip {image, left, top} over what is there (Porter and Duff, 1984), rounded once, which a canvas is not. */
+export function putOver(context, { image, left, top }) {
+  const behind = context.getImageData(left, top, image.width, image.height).data, { data } = image;
+  for (let at = 0; at < data.length; at += 4) {
+    const front = data[at + 3], back = (behind[at + 3] * (255 - front)) / 255;
+    if (!back) continue;
     for (let channel = at; channel < at + 3; channel++) {
-      data[channel] = (data[channel] * alpha + behind[channel] * (255 - alpha) + 127) / 255 | 0;
+      data[channel] = (data[channel] * front + behind[channel] * back) / (front + back);
     }
-    data[at + 3] = 255;
+    data[at + 3] = front + back;
   }
   context.putImageData(image, left, top);
 }

@@ -1,5 +1,5 @@
 // Planes of numbers, {data, width, height, channels}: data is a typed array of height × width × channels values, row by
-// row. All that is done to them here is done along each axis by itself: every new sample is a weighted sum of old ones.
+// row, of one or four channels. All is done along each axis by itself: every new sample is a weighted sum of old ones.
 
 import { clamp, round } from "./numbers.js";
 
@@ -101,7 +101,7 @@ function mirrored(index, side) {
 export const spread = (own, side) => (at) => ((at + 0.5) * own) / side - 0.5;
 
 /** Weighted sums along both axes, rounded and held within 0..255 on the way too where `Data` is Uint8ClampedArray. */
-export function resample({ data, width, height, channels = 1 }, across, down, Data = Float32Array) {
+export function resample({ data, width, height, channels }, across, down, Data = Float32Array) {
   const rowLength = across.side * channels;
   const rows = new Data(height * rowLength);
   for (let row = 0; row < height; row++) {
@@ -123,13 +123,21 @@ export function resample({ data, width, height, channels = 1 }, across, down, Da
 
 function sumAcross(data, from, channels, { side, taps, indices, weights }, into, to) {
   for (let at = 0; at < side; at++) {
-    for (let channel = 0; channel < channels; channel++) {
-      let sum = 0;
-      for (let tap = at * taps; tap < (at + 1) * taps; tap++) {
-        sum += weights[tap] * data[from + indices[tap] * channels + channel];
-      }
-      into[to + at * channels + channel] = sum;
+    let [first, second, third, fourth] = [0, 0, 0, 0];
+    for (let tap = at * taps; tap < (at + 1) * taps; tap++) {
+      const weight = weights[tap], index = from + indices[tap] * channels;
+      first += weight * data[index];
+      if (channels === 1) continue;
+      second += weight * data[index + 1];
+      third += weight * data[index + 2];
+      fourth += weight * data[index + 3];
     }
+    const place = to + at * channels;
+    into[place] = first;
+    if (channels === 1) continue;
+    into[place + 1] = second;
+    into[place + 2] = third;
+    into[place + 3] = fourth;
   }
 }
 
@@ -137,7 +145,7 @@ function sumAcross(data, from, channels, { side, taps, indices, weights }, into,
 export const toBytes = (plane) => ({ ...plane, data: new Uint8ClampedArray(plane.data) });
 
 /** A part of a plane, a copy. */
-export function part({ data, width, channels = 1 }, left, top, right, bottom) {
+export function part({ data, width, channels }, left, top, right, bottom) {
   const rowLength = (right - left) * channels, copy = new data.constructor(rowLength * (bottom - top));
   for (let row = top; row < bottom; row++) {
     const from = (row * width + left) * channels;

@@ -2,7 +2,7 @@ import { backdropOf } from "./backdrop.js";
 import { behindOf, blurred } from "./blur.js";
 import { Kept } from "./kept.js";
 import { place, subjectOf } from "./layout.js";
-import { alphaOf, putOver } from "./pixels.js";
+import { alphaOf, putOver, resized } from "./pixels.js";
 import { shadowOf } from "./shadow.js";
 
 const TRANSPARENT = { kind: "transparent" };
@@ -13,17 +13,21 @@ const PLAIN = {
 };
 const WORK_MS = 10; // at a time, so that the page answers
 
+// A layer of a scene has `paint(context)`, which draws it at once, and `isExact`, which tells whether that is what the
+// server has. If not, `strips()` yields that in parts {image: ImageData, left, top}, or nothing yet where there is work
+// to do.
+
 /** A cut-out on its background, as the server would compose it: app/imaging/composite.py. */
 export class Scene {
   #cutout;
   #original;
   #look = PLAIN;
   #kept = new Kept();
-  #settled = null; // {layers, canvas}: what `settle` worked out, and of what
+  #settled = null; // what `settle` worked out, as a layer, and the `layers` it is made of
   #settling = null;
 
-  /** `cutout` has straight or premultiplied alpha, as its kind of picture does; `original` is upright, of the same shape
-   * but perhaps of another size, or null where the browser cannot read it. */
+  /** Both are bitmaps or canvases; `original` is upright, of the same shape but perhaps of another size, or null where
+   * the browser cannot read it. */
   constructor(cutout, original) {
     this.#cutout = cutout;
     this.#original = original;
@@ -65,14 +69,11 @@ export class Scene {
     });
   }
 
-  /** Paints the result in its own pixels, under the context's transform and clip: at once, though where a picture or a
-   * shadow is enlarged not yet as finely as after `settle`. */
+  /** Paints the result in its own pixels, under the context's transform and clip: at once, though where anything is
+   * resized not yet as the server does it: see `settle`. */
   paint(context) {
-    this.#paintIn(context, () => {
-      if (this.#isSettled) context.drawImage(this.#settled.canvas, 0, 0);
-      else this.#layers.forEach((layer) => layer.paint(context));
-      this.#paintPhoto(context, this.#cutout);
-    });
+    const painted = this.#isSettled ? [this.#settled] : this.#layers;
+    this.#paintIn(context, () => painted.forEach((layer) => layer.paint(context)));
   }
 
   /** Paints the original as large and in the place that the subject has, and the background around it. */
@@ -83,8 +84,8 @@ export class Scene {
     });
   }
 
-  /** Works out, a little at a time, what is behind the subject as the server has it; resolves when the next `paint` will
-   * show it. A look that is set meanwhile is begun anew. */
+  /** Works out, a little at a time, the result as the server has it; resolves when the next `paint` will show that. A
+   * look that is set meanwhile is begun anew. */
   settle() {
     this.#settling ??= this.#settle().finally(() => {
       this.#settling = null;
@@ -126,28 +127,38 @@ export class Scene {
     ));
   }
 
-  /** What is behind the subject, the hindmost first. */
+  get #subjectLayer() {
+    const { placement } = this, { canvasWidth, canvasHeight, width, height } = placement;
+    const isResized = width !== this.#cutout.width || height !== this.#cutout.height;
+    return this.#kept.get("subject layer", [placement], () => ({
+      isExact: !isResized,
+      paint: (context) => this.#paintPhoto(context, this.#cutout),
+      strips: () => resized(this.#cutout, placement, canvasWidth, canvasHeight),
+    }));
+  }
+
+  /** The hindmost first. */
   get #layers() {
-    return this.#shadow ? [this.#backdrop, this.#shadow] : [this.#backdrop];
+    return [this.#backdrop, this.#shadow, this.#subjectLayer].filter(Boolean);
   }
 
   get #isSettled() {
-    const layers = this.#layers;
-    return this.#settled?.layers.length === layers.length && layers.every((layer, at) => layer === this.#settled.layers[at]);
+    return this.#settled !== null && areSame(this.#settled.layers, this.#layers);
   }
 
   async #settle() {
-    while (this.#layers.some((layer) => layer.strips) && !this.#isSettled) {
+    while (this.#layers.some((layer) => !layer.isExact) && !this.#isSettled) {
+      this.#settled = null; // it holds as many pixels as the result
       const layers = this.#layers, canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [this.width, this.height];
       const work = paintFinely(layers, canvas);
       let pauseAt = performance.now() + WORK_MS, step = work.next();
-      for (; !step.done && this.#layers.every((layer, at) => layer === layers[at]); step = work.next()) {
+      for (; !step.done && areSame(layers, this.#layers); step = work.next()) {
         if (performance.now() < pauseAt) continue;
         await new Promise((resolve) => setTimeout(resolve));
         pauseAt = performance.now() + WORK_MS;
       }
-      if (step.done) this.#settled = { layers, canvas };
+      if (step.done) this.#settled = { layers, paint: (context) => context.drawImage(canvas, 0, 0) };
     }
   }
 
@@ -156,6 +167,8 @@ export class Scene {
     context.drawImage(picture, left, top, width, height);
   }
 }
+
+const areSame = (some, others) => some.length === others.length && some.every((one, at) => one === others[at]);
 
 /** Paints layers on a canvas as the server has them, some rows at a time. */
 function* paintFinely(layers, canvas) {

@@ -8,13 +8,13 @@ import { areaAxis, axisPart, gaussianAxis, linearAxis, part, resample, spread, t
 // Offsets and radii are in pixels of a canvas whose longer side has so many; it is made on one of SHADOW_PX.
 const SCALE_PX = 1024, SHADOW_PX = 512;
 
-/** A shadow of an alpha plane that is placed on a canvas: `paint(context)` does it at once, and `strips()` yields it as
- * the server has it, {image: ImageData, left, top}. */
+/** The layer (scene.js) with the shadow of an alpha plane that is placed on a canvas. */
 export function shadowOf(shadow, alpha, placement) {
   const small = castShadow(shadow, alpha, placement), { canvasWidth: width, canvasHeight: height } = placement;
   const bitmap = Object.assign(document.createElement("canvas"), { width: small.width, height: small.height });
   bitmap.getContext("2d").putImageData(colored(small, shadow.color), 0, 0);
   return {
+    isExact: false,
     paint(context) {
       const { imageSmoothingQuality } = context;
       context.imageSmoothingQuality = "low"; // bilinear
