@@ -114,7 +114,7 @@ def test_every_way_to_a_photo_counts_together_and_nothing_else_counts() -> None:
     assert send(client, path=f"{PATH}?format=nonsense").status_code == 400, "a bad request counts as well"
     page = send_form(client)
     assert page.status_code == 429
-    assert "Please wait before you send more." in page.text
+    assert "You have sent as many photos as this server takes" in page.text
     assert 'type="file"' in page.text, "the form is there again"
     assert send(client).status_code == 429
 
