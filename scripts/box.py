@@ -150,7 +150,7 @@ class Server:
             try:
                 if requests.get(self.url + path, timeout=5).status_code == 200:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 pass
             time.sleep(0.05)
         text = self.log.read_text(errors="replace") if self.log else "(not logged)"

@@ -201,8 +201,17 @@ def test_the_line_is_written_when_the_answer_was_sent_or_broken_off(
     assert log_lines() == []
     answer.close()
     (told,) = requests_in(log_lines("json"))
-    assert told["status"] == 200
+    assert (told["status"], told["error"]) == (200, "client_closed_request")
     assert told["bytes"] <= len(first) < answer.content_length
+
+
+def test_a_batch_whose_client_hangs_up_ends_and_its_line_says_so(
+    client: FlaskClient, log_lines: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.routes.batch.is_gone", lambda _environ: True)
+    client.post("/api/batch", data={"file": [(io.BytesIO(PHOTO), "a.png")]}).close()
+    (told,) = requests_in(log_lines("json"))
+    assert (told["status"], told["error"]) == (200, "client_closed_request")
 
 
 def test_a_refusal_tells_its_code_and_the_stages_before_it(

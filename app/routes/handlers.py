@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Callable
 
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
@@ -19,7 +19,7 @@ from app.routes.connection import limit_silence, stop_reading
 from app.routes.replies import error_reply
 from app.routes.request_log import note_error
 from app.routes.web import page_with_error
-from app.services.tiny_u2net_service import TinyU2NetService
+from app.routes.work import the_service
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def request_id() -> str:
 
 def _begin() -> None:
     request_id()
-    service: TinyU2NetService = current_app.extensions["tinycut"]
+    service = the_service()
     limit_silence(request.environ)
     if request.endpoint in REFUSED_UNREAD and not service.settings.result_cache_mb:  # a result may be there already
         service.admission.check_room()
@@ -105,7 +105,7 @@ def _on_too_large() -> Response:
     length = request.content_length
     if length is not None and length <= (request.max_content_length or 0):
         return _reply(413, "form_too_large", "The form has too many or too long fields beside the photo.")
-    settings = current_app.extensions["tinycut"].settings
+    settings = the_service().settings
     is_batch = request.endpoint == "batch.batch"
     limit_mb, advice = (
         (settings.max_batch_mb, "fewer photos") if is_batch else (settings.max_upload_mb, "a smaller photo")

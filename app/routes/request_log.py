@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 
 from app import metrics
+from app.errors import ClientGone
 from app.logs import Fields
 from app.services import memory
 
@@ -42,10 +43,16 @@ class RequestRecord:
         return time.perf_counter() - self.started_s
 
     def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass on the pieces of the answer; one counts as sent once the server asks for the next."""
-        for piece in pieces:
-            yield piece
-            self.sent_bytes += len(piece)
+        """Pass on the pieces of the answer; one counts as sent once the server asks for the next.
+
+        A client that hangs up meanwhile is the error of this request, though its status is sent already.
+        """
+        try:
+            for piece in pieces:
+                yield piece
+                self.sent_bytes += len(piece)
+        except (GeneratorExit, ClientGone):
+            self.error_code = self.error_code or ClientGone.code
 
     def write(self) -> None:
         """Write the line: an error of ours as a warning, all else as information."""

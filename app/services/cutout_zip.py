@@ -33,7 +33,10 @@ def stream(photos: Iterable[NamedPhoto]) -> Iterator[bytes]:
 
     A photo that cannot be cut out has no file in the ZIP, and its error in the manifest: a list `photos` of each one's
     `name`, `status` (what it would have been answered with alone), `file` or `error`, `method`, `model`, and
-    `timings_ms`. Names are kept, made different where they are the same. It ends where its client has gone.
+    `timings_ms`. Names are kept, made different where they are the same.
+
+    Raises:
+        ClientGone: nobody waits for the rest.
     """
     window = _Window()
     entries: list[dict[str, Any]] = []
@@ -45,7 +48,7 @@ def stream(photos: Iterable[NamedPhoto]) -> Iterator[bytes]:
             try:
                 cutout = photo.cut_out()
             except ClientGone:
-                return
+                raise
             except AppError as fault:
                 metrics.REJECTIONS.labels(reason=fault.code).inc()
                 entry |= {"status": fault.status, "error": {"code": fault.code, "message": fault.message}}
