@@ -312,8 +312,8 @@ function start() {
   });
   offer();
   $("cancel").addEventListener("click", () => {
-    if (current.run) current.run.abort();
-    else current.tell({ state: "cancelled" });
+    current.run?.abort();
+    current.tell({ state: "cancelled" }); // at once: what is hidden takes no focus
     $("retry").focus();
   });
   $("retry").addEventListener("click", () => {
