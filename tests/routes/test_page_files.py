@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask, url_for
@@ -12,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.routes.page_files import PageFiles
-from tests.support import REPO, encoded, page_file, picture
+from tests.support import REPO, encoded, opened, page_file, picture
 
 FOLDER = REPO / "app/static"
 NAMES = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*")) if path.is_file()]
@@ -60,6 +62,7 @@ def test_text_is_compressed_for_those_who_read_it_and_told_apart_by_caches(clien
         ("style.css", "text/css"),
         ("docs.js", "text/javascript"),
         ("favicon.svg", "image/svg+xml"),
+        ("manifest.webmanifest", "application/manifest+json"),
     ],
 )
 def test_text_has_the_type_that_a_browser_asks_for(client: FlaskClient, name: str, kind: str) -> None:
@@ -79,13 +82,13 @@ def test_no_answer_of_the_api_is_compressed(client: FlaskClient, path: str) -> N
 
 
 @pytest.mark.parametrize("accept", ["application/json", "image/png", "text/html"])
-def test_nor_is_a_cut_out(client: FlaskClient, accept: str) -> None:
+def test_neither_a_cut_out_nor_the_page_that_shows_it_is_compressed(client: FlaskClient, accept: str) -> None:
     photo = encoded(picture())
     answer = client.post("/api/remove-background", data=photo, headers={"Accept": accept, **GZIP})
     assert (answer.status_code, answer.content_encoding) == (200, None)
     assert "accept-encoding" not in answer.vary
     shown = client.post("/", data={"file": (io.BytesIO(photo), "a.png")}, headers=GZIP)
-    assert (shown.status_code, shown.content_encoding) == (200, None), "the page with the picture in it"
+    assert (shown.status_code, shown.content_encoding) == (200, None)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/nothing"])
@@ -146,6 +149,34 @@ def test_a_download_that_broke_off_does_not_go_on_in_another_encoding(client: Fl
 )
 def test_nothing_but_the_files_of_this_version_is_there(client: FlaskClient, address: str) -> None:
     assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("root", ["", "/tools/cut"])
+def test_what_is_installed_begins_at_the_page_wherever_the_server_is(app: Flask, root: str) -> None:
+    with app.test_request_context(environ_overrides={"SCRIPT_NAME": root}):
+        address = url_for("static", filename="manifest.webmanifest")
+    manifest = app.test_client().get(page_file("manifest.webmanifest")).get_json(force=True)
+    assert {urljoin(address, manifest[name]) for name in ("start_url", "scope")} == {f"{root}/"}
+    assert manifest["display"] == "standalone"
+    assert manifest["name"] == "TinyCut"
+
+
+def test_the_icons_of_what_is_installed_are_as_the_manifest_says(client: FlaskClient) -> None:
+    icons = client.get(page_file("manifest.webmanifest")).get_json(force=True)["icons"]
+    assert {(icon["sizes"], icon.get("purpose", "any")) for icon in icons} >= {
+        ("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")
+    }  # fmt: skip
+    for icon in icons:
+        answer = client.get(page_file(icon["src"]))
+        assert (answer.status_code, answer.mimetype) == (200, icon["type"])
+        if icon["type"] == "image/png":
+            assert "{}x{}".format(*opened(answer.data).size) == icon["sizes"]
+
+
+def test_what_is_installed_has_the_colours_of_the_page(client: FlaskClient) -> None:
+    manifest = client.get(page_file("manifest.webmanifest")).get_json(force=True)
+    light = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", client.get(STYLE).text.split("@media")[0]))
+    assert (manifest["background_color"], manifest["theme_color"]) == (light["page"], light["accent"])
 
 
 def test_the_version_is_another_when_a_file_or_its_name_is_and_the_same_otherwise(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import requests
 
 from scripts.bad_input import BAD_UPLOADS
 from scripts.box import MIB, Server
-from tests.support import encoded, opened, page_file, picture
+from tests.support import REPO, encoded, opened, page_file, picture
 
 GOOD = encoded(picture())
 
@@ -100,6 +100,14 @@ def test_many_clients_that_never_finish_their_bodies_do_not_silence_health(serve
 def test_a_refusal_does_not_wait_for_a_body_that_never_comes(server: Server) -> None:
     sent = b"POST /nothing HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nContent-Length: 10\r\n\r\n"
     assert raw_answer(server, sent).startswith(b"HTTP/1.1 404")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_the_pages_files_come_whole(server: Server, encoding: str) -> None:
+    for name in ("style.css", "sample.jpg"):
+        answer = requests.get(server.url + page_file(name), headers={"Accept-Encoding": encoding}, timeout=60)
+        assert answer.content == (REPO / "app/static" / name).read_bytes()
+        assert answer.headers.get("Content-Encoding", "identity") == (encoding if name == "style.css" else "identity")
 
 
 def test_bodies_sent_to_any_path_are_given_back(server: Server) -> None:

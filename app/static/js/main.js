@@ -42,9 +42,9 @@ function add(photo, { isOpened = false } = {}) {
 function addFiles(files) {
   files.forEach((file, index) => {
     const photo = new Photo(file);
-    const code = !file.size ? "empty_file" : file.size > maxMb * 2 ** 20 ? "file_too_large" : "";
-    if (code) fail(photo, new Refusal(code)); // before it is added: what has failed is not sent
     add(photo, { isOpened: index === 0 });
+    const code = !file.size ? "empty_file" : file.size > maxMb * 2 ** 20 ? "file_too_large" : "";
+    if (code) fail(photo, new Refusal(code));
   });
 }
 
@@ -143,7 +143,9 @@ function paintLook() {
 function render() {
   const photo = current;
   const state = !photo ? "sample" : photo.isBusy || photo.state === "waiting" ? "busy" : photo.state;
+  const buttons = ["cancel", "download", "retry"].map($), held = buttons.includes(document.activeElement);
   form.dataset.state = photo?.isSample ? "sample" : state;
+  if (held && !document.activeElement.offsetParent) buttons.find((button) => button.offsetParent)?.focus();
   $("stage").ariaBusy = String(state === "busy");
   for (const [other, { open: button }] of entries) button.ariaCurrent = other === photo ? "true" : "false";
   const { share: part } = photo?.now ?? {};
@@ -312,14 +314,12 @@ function start() {
   });
   offer();
   $("cancel").addEventListener("click", () => {
-    current.run?.abort();
-    current.tell({ state: "cancelled" }); // at once: what is hidden takes no focus
-    $("retry").focus();
+    if (current.run) current.run.abort();
+    else current.tell({ state: "cancelled" });
   });
   $("retry").addEventListener("click", () => {
     current.tell({ state: "waiting" });
     pump();
-    $("cancel").focus();
   });
   $("clear").addEventListener("click", () => {
     for (const photo of photos.filter((each) => !each.isSample)) remove(photo);

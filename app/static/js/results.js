@@ -12,7 +12,7 @@ const QUALITY = { webp: 0.9, jpeg: 0.92 }; // as app/imaging/encode.py
 export async function fileOf(photo, { form, image, format, signal, onState }) {
   if (photo.touchUp?.isTouched) return paintedFile(photo, { form, image, format });
   const words = wordsOf(form, image, format);
-  if (format === "png" && words.length === 1 && !photo.isSample) return photo.cutoutBlob;
+  if (format === "png" && words.length === 1) return photo.cutoutBlob;
   const key = words.map(([name, value]) => [name, value.name ? `${value.name} ${value.size}` : value]).join();
   if (photo.latest?.key !== key) {
     const { blob } = await send("/api/remove-background", [["file", photo.file, photo.name], ...words], { signal, onState });
