@@ -11,6 +11,7 @@ import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
 Pixels = np.ndarray[Any, Any]
+Point = tuple[float, float]
 
 LIMIT_MS = 30_000
 # Frames in which the page has time to paint what was asked for.
@@ -103,3 +104,33 @@ def download(page: Page, button: str = "#download") -> tuple[str, bytes]:
     with page.expect_download(timeout=LIMIT_MS) as saved:
         page.locator(button).click()
     return saved.value.suggested_filename, Path(saved.value.path()).read_bytes()
+
+
+def drag(page: Page, start: Point, end: Point) -> None:
+    """Drag with the mouse, in a few steps."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=8)
+    page.mouse.up()
+
+
+def fingers(page: Page, *ways: tuple[Point, Point]) -> None:
+    """Move fingers over the screen at once, each from a start to an end, in a few steps."""
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, share: float) -> None:
+        places = [[a + (b - a) * share for a, b in zip(start, end, strict=True)] for start, end in ways]
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0)
+    for step in range(1, 9):
+        touch("touchMove", step / 8)
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def middle(page: Page, selector: str) -> Point:
+    """The middle of an element on the screen."""
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -12,9 +12,9 @@ from app.services.option_words import OPTION_FIELDS
 from scripts.box import REPO
 
 # What the page never does: JSON, text bodies, regions, batches, models by name, fields that are not known.
-NEVER_MET = {"multiple_files", "invalid_json", "invalid_text", "unknown_field", "too_many_photos", "model_not_installed"}
+NEVER_MET = {"multiple_files", "invalid_json", "invalid_text", "unknown_field", "too_many_photos"}
 NEVER_MET |= {"missing_background", "multiple_backgrounds", "conflicting_options", "roi_region_empty"}
-NEVER_MET |= {"roi_exceeds_bounds", "invalid_image"}
+NEVER_MET |= {"roi_exceeds_bounds", "invalid_image", "model_not_installed"}
 # Every value of these is one of the page's own controls; the length of a picture and its size are not.
 NEVER_MET |= {f"invalid_{name}" for name in OPTION_FIELDS} - {"invalid_format", "invalid_size"}
 BEYOND_THE_DOCUMENT = {"internal_error"}
