@@ -170,7 +170,7 @@ def _rembg_error(status: int, code: str, message: str) -> Response:
 
 
 def _error_page(status: int, code: str, message: str) -> Response:
-    max_mb = f"{current_app.extensions['tinycut'].settings.max_upload_mb:g}"
+    max_mb = f"{the_service().settings.max_upload_mb:g}"
     page = render_template(
         "error.html",
         t=language.strings(),

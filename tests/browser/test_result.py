@@ -276,9 +276,7 @@ def test_a_background_is_seen_without_a_request_and_the_servers_file_is_the_same
     assert eventually(page, lambda: most_off(result_on(page, WIDTH, HEIGHT), expected) <= MOST_OFF)
 
 
-def test_without_a_background_there_are_checks_and_the_file_is_see_through(
-    page: Page, photos: dict[str, Path]
-) -> None:
+def test_without_a_background_there_are_checks_and_the_file_is_see_through(page: Page, photos: dict[str, Path]) -> None:
     cut_out(page, photos["girl"])
     file = np.asarray(opened(download(page)[1]))
     shown, alpha = result_on(page, WIDTH, HEIGHT), file[:, :, 3]
