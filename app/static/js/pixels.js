@@ -12,7 +12,7 @@ export function* strips(rowPx, height) {
   for (let first = 0; first < height; first += rows) yield [first, Math.min(first + rows, height)];
 }
 
-/** Makes a function that reads a part of a picture as a plane of RGBA bytes, `image` too; on `color` where it is see-through. */
+/** Makes a function that reads a part of a picture as a plane of RGBA bytes, and as `image`; it lies on `color`. */
 function reader(picture, color) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
