@@ -14,7 +14,7 @@ import { has, t } from "./strings.js";
 import { Viewer } from "./viewer.js";
 import { zip } from "./zip.js";
 
-const AT_ONCE = 2, UNSURE = 0.5;
+const AT_ONCE = 2, UNSURE = 0.5, SETTLE_MS = 200;
 const $ = (id) => document.getElementById(id);
 const form = $("cut"), { maxMb } = form.dataset;
 const viewer = new Viewer({ view: $("view"), canvas: $("canvas"), split: $("split") });
@@ -24,6 +24,7 @@ let entries = new Map(); // Photo -> its entry in the list
 let current = null;
 let opening = 0; // the latest call of open() wins
 let image = null; // {bitmap, file} of the image to put behind
+let settling = 0; // the timer of the exact painting, once the look rests
 let hasOwnResult = false;
 let complaint = ""; // what went wrong on a way out, until the next try
 
@@ -134,7 +135,8 @@ function paintLook() {
   const look = lookOf(form, image);
   scene.look = viewer.tool ? { ...look, background: { kind: "transparent" }, shadow: null, layout: PLAIN } : look;
   viewer.show(scene, { keepPlace: size === `${scene.width} ${scene.height}` });
-  scene.settle().then(() => viewer.repaint());
+  clearTimeout(settling);
+  settling = setTimeout(() => scene.settle().then(() => viewer.repaint()), SETTLE_MS);
   render();
 }
 
