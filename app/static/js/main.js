@@ -43,9 +43,9 @@ function add(photo, { isOpened = false } = {}) {
 function addFiles(files) {
   files.forEach((file, index) => {
     const photo = new Photo(file);
-    add(photo, { isOpened: index === 0 });
     const code = !file.size ? "empty_file" : file.size > maxMb * 2 ** 20 ? "file_too_large" : "";
-    if (code) fail(photo, new Refusal(code));
+    if (code) fail(photo, new Refusal(code)); // before it is added: what has failed is not sent
+    add(photo, { isOpened: index === 0 });
   });
 }
 
