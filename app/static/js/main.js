@@ -92,6 +92,7 @@ async function open(photo) {
     current?.close();
     current = photo;
     complaint = "";
+    clearTimeout(settling);
     viewer.show(null);
   }
   render();
@@ -136,7 +137,9 @@ function paintLook() {
   scene.look = viewer.tool ? { ...look, background: { kind: "transparent" }, shadow: null, layout: PLAIN } : look;
   viewer.show(scene, { keepPlace: size === `${scene.width} ${scene.height}` });
   clearTimeout(settling);
-  settling = setTimeout(() => scene.settle().then(() => viewer.repaint()), SETTLE_MS);
+  settling = setTimeout(() => scene.settle().then(() => viewer.repaint(), (error) => {
+    if (viewer.scene === scene) throw error; // else its pictures were closed meanwhile
+  }), SETTLE_MS);
   render();
 }
 
