@@ -308,19 +308,19 @@ def test_an_image_that_cannot_be_opened_is_told(page: Page, photos: dict[str, Pa
 
 
 def square(page: Page) -> None:
-    page.get_by_label("Size", exact=True).select_option("square")
+    page.locator("#preset").select_option("square")
 
 
 def shop(page: Page) -> None:
-    page.get_by_label("Size", exact=True).select_option("shop")
+    page.locator("#preset").select_option("shop")
 
 
 def passport(page: Page) -> None:
-    page.get_by_label("Size", exact=True).select_option("passport")
+    page.locator("#preset").select_option("passport")
 
 
 def banner(page: Page) -> None:
-    page.get_by_label("Size", exact=True).select_option("banner")
+    page.locator("#preset").select_option("banner")
 
 
 def cropped(page: Page) -> None:
