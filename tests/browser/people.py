@@ -80,10 +80,10 @@ def stage(page: Page) -> Pixels:
     return pixels.reshape(shown["height"], shown["width"], 4)
 
 
-def result_on(page: Page, width: int, height: int) -> Pixels:
-    """The pixels of a result of this size on the stage, RGB, seen at 100 % without the original beside it."""
+def result_on(page: Page, width: int, height: int, *, split: int = 0) -> Pixels:
+    """The pixels of a result of this size on the stage, RGB, seen at 100 %; the split shows nothing of the original."""
     page.locator("#zoom-actual").click()
-    set_range(page, "#split", 0)
+    set_range(page, "#split", split)
     whole = stage(page)
     top, left = ((side - length + 1) // 2 for side, length in zip(whole.shape, (height, width), strict=False))
     assert top >= 0 and left >= 0, "the result is larger than the stage"
