@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def cut_out(page: Page, *photos: Path) -> None:
     choose(page, *photos)
     wait_for(page, "done")
     expect(entries(page, "done")).to_have_count(len(photos), timeout=LIMIT_MS)
+
+
+@contextmanager
+def slow_uploads(page: Page, bytes_per_s: int = 1000) -> Iterator[None]:
+    """Let uploads take their time in this block: by default so much that a photo stays under way."""
+    devtools = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
+    devtools.send("Network.emulateNetworkConditions", slow)
+    try:
+        yield
+    finally:
+        devtools.detach()
 
 
 def entries(page: Page, state: str = "") -> Locator:

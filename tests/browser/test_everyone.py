@@ -14,12 +14,11 @@ from playwright.sync_api import Page, expect
 
 from app.routes import language
 from tests.browser.conftest import Visit
-from tests.browser.people import choose, come, cut_out, entries, pick, result_on, set_range, wait_for
+from tests.browser.people import choose, come, cut_out, entries, pick, result_on, set_range, slow_uploads, wait_for
 
 LARGE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}}
 LEAST_TARGET_PX = 24
-CUT_OUT = "**/api/remove-background"
 
 # What is wider than the screen, but for what scrolls within a box of its own.
 TOO_WIDE = """() => {
@@ -61,11 +60,11 @@ def test_axe_finds_nothing_in_any_state(
     words.write_bytes(b"These are only words.")
     come(page)
     found = {"example": faults(page)}
-    page.route(CUT_OUT, lambda route: None, times=1)
-    choose(page, photos["girl"])
-    wait_for(page, "busy")
-    found["busy"] = faults(page)
-    page.get_by_role("button", name="Cancel").click()
+    with slow_uploads(page):
+        choose(page, photos["girl"])
+        wait_for(page, "busy")
+        found["busy"] = faults(page)
+        page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Try again").click()
     wait_for(page, "done")
     page.evaluate(OPEN_ALL)
@@ -194,10 +193,10 @@ def test_the_page_can_be_installed(page: Page) -> None:
 def test_nothing_moves_for_who_asked_for_that(visit: Visit, photos: dict[str, Path]) -> None:
     page = visit(reduced_motion="reduce")
     come(page)
-    page.route(CUT_OUT, lambda route: None, times=1)
-    choose(page, photos["girl"])
-    wait_for(page, "busy")
-    assert page.evaluate("() => document.getAnimations().length") == 0
+    with slow_uploads(page):
+        choose(page, photos["girl"])
+        wait_for(page, "busy")
+        assert page.evaluate("() => document.getAnimations().length") == 0
     assert page.locator("#download").evaluate("(button) => getComputedStyle(button).transitionDuration") == "0s"
 
 
