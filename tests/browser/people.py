@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def cut_out(page: Page, *photos: Path) -> None:
     expect(entries(page, "done")).to_have_count(len(photos), timeout=LIMIT_MS)
 
 
+@contextmanager
+def slow_uploads(page: Page, bytes_per_s: int = 1000) -> Iterator[None]:
+    """Let uploads take their time in this block: by default so much that a photo stays under way."""
+    devtools = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
+    devtools.send("Network.emulateNetworkConditions", slow)
+    try:
+        yield
+    finally:
+        devtools.detach()
+
+
 def entries(page: Page, state: str = "") -> Locator:
     """The person's own photos in the list, or those in this state."""
     return page.locator(f'#list li[data-state="{state}"]' if state else "#list li").filter(
@@ -80,10 +93,10 @@ def stage(page: Page) -> Pixels:
     return pixels.reshape(shown["height"], shown["width"], 4)
 
 
-def result_on(page: Page, width: int, height: int) -> Pixels:
-    """The pixels of a result of this size on the stage, RGB, seen at 100 % without the original beside it."""
+def result_on(page: Page, width: int, height: int, *, split: int = 0) -> Pixels:
+    """The pixels of a result of this size on the stage, RGB, seen at 100 %; the split shows nothing of the original."""
     page.locator("#zoom-actual").click()
-    set_range(page, "#split", 0)
+    set_range(page, "#split", split)
     whole = stage(page)
     top, left = ((side - length + 1) // 2 for side, length in zip(whole.shape, (height, width), strict=False))
     assert top >= 0 and left >= 0, "the result is larger than the stage"

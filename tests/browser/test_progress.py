@@ -17,7 +17,7 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from scripts.box import Server
 from tests.browser.conftest import Visit
-from tests.browser.people import LIMIT_MS, choose, come, entries, wait_for
+from tests.browser.people import LIMIT_MS, choose, come, entries, slow_uploads, wait_for
 from tests.support import encoded
 
 CUT_OUT = "**/api/remove-background"
@@ -80,11 +80,9 @@ def answer_once(page: Page, status: int, code: str, retry_after_s: int) -> None:
 def test_the_upload_is_told_in_per_cent(page: Page, photos: dict[str, Path]) -> None:
     come(page)
     listen(page)
-    devtools = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 500_000}
-    devtools.send("Network.emulateNetworkConditions", slow)
-    choose(page, photos["bike"])
-    wait_for(page, "done")
+    with slow_uploads(page, bytes_per_s=500_000):
+        choose(page, photos["bike"])
+        wait_for(page, "done")
     lines = page.evaluate("() => window.heard")
     told = [
         (int(found[1]), line["share"]) for line in lines if (found := re.match(r"Uploading: (\d+) %", line["text"]))
@@ -140,10 +138,10 @@ def test_the_place_is_counted_in_photos_that_are_before_it(page: Page, photos: d
 
 def test_a_photo_that_was_called_back_can_be_tried_again(page: Page, photos: dict[str, Path]) -> None:
     come(page)
-    page.route(CUT_OUT, lambda route: None, times=1)
-    choose(page, photos["girl"])
-    page.get_by_role("button", name="Cancel").press("Enter")
-    wait_for(page, "cancelled")
+    with slow_uploads(page):
+        choose(page, photos["girl"])
+        page.get_by_role("button", name="Cancel").press("Enter")
+        wait_for(page, "cancelled")
     page.get_by_role("button", name="Try again").press("Enter")
     wait_for(page, "done")
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Request, expect
 
 from scripts.box import Server
 from tests.browser.conftest import Visit
-from tests.browser.people import LIMIT_MS, choose, come, cut_out, entries, pick, stage, wait_for
+from tests.browser.people import LIMIT_MS, choose, come, cut_out, entries, pick, slow_uploads, stage, wait_for
 
 LEFT_BEHIND = """async () => ({
   local: { ...localStorage }, session: { ...sessionStorage }, cookies: document.cookie,
@@ -62,11 +62,11 @@ def test_the_list_has_a_picture_a_name_and_a_state_of_each_photo(page: Page, pho
 
 def test_photos_wait_for_those_before_them(page: Page, photos: dict[str, Path]) -> None:
     come(page)
-    page.route("**/api/remove-background", lambda route: None)
-    choose(page, photos["girl"], photos["hockey"], photos["whisk"])
-    expect(entries(page).nth(2)).to_contain_text("Waiting for the photos before it")
-    page.get_by_role("button", name="Cancel").click()
-    expect(entries(page).nth(2)).not_to_contain_text("Waiting")
+    with slow_uploads(page):
+        choose(page, photos["girl"], photos["hockey"], photos["whisk"])
+        expect(entries(page).nth(2)).to_contain_text("Waiting for the photos before it")
+        page.get_by_role("button", name="Cancel").click()
+        expect(entries(page).nth(2)).not_to_contain_text("Waiting")
 
 
 def test_another_photo_of_the_list_is_shown(page: Page, photos: dict[str, Path]) -> None:
@@ -91,11 +91,11 @@ def test_a_photo_that_is_under_way_can_be_taken_from_the_list(page: Page, photos
     come(page)
     ended: list[str] = []
     page.on("requestfailed", lambda request: ended.append(request.method))
-    page.route("**/api/remove-background", lambda route: None, times=1)
-    choose(page, photos["girl"])
-    wait_for(page, "busy")
-    page.get_by_role("button", name="Remove girl.png from the list").click()
-    expect(entries(page)).to_have_count(0)
+    with slow_uploads(page):
+        choose(page, photos["girl"])
+        wait_for(page, "busy")
+        page.get_by_role("button", name="Remove girl.png from the list").click()
+        expect(entries(page)).to_have_count(0)
     choose(page, photos["hockey"])
     wait_for(page, "done")
     assert "POST" in ended
