@@ -51,17 +51,17 @@ class ResultCache:
         """Bytes on disk."""
         return int(self._entries.volume())
 
-    def get(self, key: str, *, check_room: Callable[[int], None]) -> Cutout | None:
+    def get(self, key: str, *, hold: Callable[[int], None]) -> Cutout | None:
         """The cut-out of this key, without timings or memory; None where there is none, or it cannot be read.
 
-        `check_room` is told its bytes before they are read, and may refuse them.
+        `hold` is told its bytes before they are read, and may refuse them.
         """
         try:
             entry = self._entries.get(key, read=True)  # a file, but for small ones
             if entry is None:
                 return None
             with io.BytesIO(entry) if isinstance(entry, bytes) else entry as file:
-                check_room(file.seek(0, io.SEEK_END))
+                hold(file.seek(0, io.SEEK_END))
                 file.seek(0)
                 head, image = file.readline(), file.read()
         except _FAULTS as fault:

@@ -168,8 +168,7 @@ class TinyU2NetService:
             plan = self._plan(probe, options, upload_bytes=len(data))
         key = self.result_key(data, options)
         if self._results and key:
-            with timings.span("cache"):
-                found = self._results.get(key, check_room=self.budget.check_room)
+            found = self._kept(key, timings)
             metrics.RESULT_CACHE_REQUESTS.labels(outcome="miss" if found is None else "hit").inc()
             if found is not None:
                 return replace(found, timings_ms=timings.as_ms(), memory=memory.report(self.models.host))
@@ -190,6 +189,15 @@ class TinyU2NetService:
             finally:
                 working.release()
                 self.admission.leave()
+
+    def _kept(self, key: str, timings: StageTimings) -> Cutout | None:
+        """The result that was kept under this key; while it is read its bytes are held, for many may read at once."""
+        reading = self.budget.holding()
+        try:
+            with timings.span("cache"):
+                return self._results.get(key, hold=reading.add) if self._results else None
+        finally:
+            reading.release()
 
     def result_key(self, data: bytes, options: CutoutOptions) -> str | None:
         """What is the same for the same photo, options and server; None without a result cache."""

@@ -44,10 +44,10 @@ REMOVE_BGS_OWN = (
     "failed_to_read_image",
     "failed_bg_download",
 )
-# Never the answer of a route: of the family's base, of a bug, of what OpenCV stands in for, of what nobody reads.
+# Never the answer of a route: of the family's base, of what OpenCV stands in for, of what nobody reads.
 NEVER_SENT = (
     *REMOVE_BGS_OWN,
-    *("bad_request", "internal_error", "model_unavailable", "client_closed_request"),
+    *("bad_request", "model_unavailable", "client_closed_request"),
 )
 PHOTO = encoded(picture())
 PATH = "/api/remove-background"
@@ -224,6 +224,20 @@ def test_a_missing_key_is_as_the_document_has_it() -> None:
             answer = client.open(path, method=method)
             assert answer.status_code == 401
             check_against_document(answer, path)
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_a_fault_of_the_server_is_as_the_document_has_it(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, method: str
+) -> None:
+    def broken() -> None:
+        raise KeyError
+
+    endpoint, _ = app.url_map.bind("").match(path, method=method)
+    monkeypatch.setitem(app.view_functions, endpoint, broken)
+    answer = client.open(path, method=method)
+    assert answer.status_code == 500
+    check_against_document(answer, path)
 
 
 def test_too_many_photos_are_as_the_document_has_them() -> None:

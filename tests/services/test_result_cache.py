@@ -16,6 +16,7 @@ from PIL import Image
 
 from app.config import Settings
 from app.errors import ModelUnavailable
+from app.services import result_cache
 from app.services.cutout import Cutout
 from app.services.option_words import read_options
 from app.services.result_cache import ResultCache
@@ -83,6 +84,22 @@ def test_results_outlive_the_process_but_not_a_change_of_the_server(tmp_path: Pa
     assert not service_with(tmp_path, resize_mode="static").cut_out(GOOD).cached
 
 
+def test_a_kept_result_counts_as_memory_while_it_is_read(
+    service: TinyU2NetService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.cut_out(GOOD)
+    held, make = [], result_cache._cutout
+
+    def watched(facts: dict[str, object], image: bytes) -> Cutout:
+        held.append(service.budget.held_bytes - len(image))
+        return make(facts, image)
+
+    monkeypatch.setattr(result_cache, "_cutout", watched)
+    assert service.cut_out(GOOD).cached
+    assert held[0] >= 0
+    assert service.budget.held_bytes == 0
+
+
 def test_the_box_of_the_subject_is_kept_too(service: TinyU2NetService) -> None:
     options = dataclasses.replace(read_options({}), locate=True)
     assert service.cut_out(GOOD, options).foreground == service.cut_out(GOOD, options).foreground is not None
@@ -105,15 +122,15 @@ def test_the_disk_never_holds_much_more_than_was_allowed_and_the_newest_stay(tmp
         assert cache.size_bytes <= 10_000_000
     files = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert files <= 15_000_000, "SQLite's own log is beside them"
-    assert cache.get("59", check_room=print) is not None
-    assert cache.get("0", check_room=print) is None
+    assert cache.get("59", hold=print) is not None
+    assert cache.get("0", hold=print) is None
 
 
 def test_a_result_that_would_fill_the_cache_is_not_kept(tmp_path: Path) -> None:
     cache = ResultCache(str(tmp_path), 1_000_000)
     made = service_with(tmp_path, result_cache_mb=0).cut_out(GOOD)
     cache.put("large", dataclasses.replace(made, image=bytes(300_000)))
-    assert cache.get("large", check_room=print) is None
+    assert cache.get("large", hold=print) is None
 
 
 def test_without_the_setting_nothing_is_written_and_no_tag_is_given(tmp_path: Path) -> None:
@@ -156,7 +173,7 @@ def test_an_entry_that_somebody_else_wrote_is_never_unpickled(tmp_path: Path) ->
 
     with diskcache.Cache(str(tmp_path)) as entries:
         entries["key"] = ModelUnavailable  # a class: kept as a pickle
-    assert ResultCache(str(tmp_path), 1_000_000).get("key", check_room=print) is None
+    assert ResultCache(str(tmp_path), 1_000_000).get("key", hold=print) is None
 
 
 def test_another_users_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def remove_background(settings: Settings) -> Operation:
         "responses": {
             "200": responses.CUTOUT,
             "304": responses.NOT_MODIFIED,
-            **refused_with("400", "401", "413", "415", "422", "429", "503"),
+            **refused_with("400", "401", "413", "415", "422", "429", "500", "503"),
         },
     }
 
@@ -93,7 +93,7 @@ def batch(settings: Settings) -> Operation:
         "description": "A photo that cannot be cut out has its error in the manifest.",
         "parameters": [_OPTIONS],
         "requestBody": request_bodies.photos(settings),
-        "responses": {"200": responses.CUTOUTS, **refused_with("400", "401", "413", "429", "503")},
+        "responses": {"200": responses.CUTOUTS, **refused_with("400", "401", "413", "429", "500", "503")},
     }
 
 
@@ -115,7 +115,7 @@ def models() -> Operation:
         "tags": ["server"],
         "operationId": "listModels",
         "summary": "The models that are here",
-        "responses": {"200": json_answer("The models.", "Models"), **refused_with("401")},
+        "responses": {"200": json_answer("The models.", "Models"), **refused_with("401", "500")},
     }
 
 
@@ -125,7 +125,7 @@ def presets() -> Operation:
         "tags": ["server"],
         "operationId": "listPresets",
         "summary": "The presets, and the options that each stands for",
-        "responses": {"200": json_answer("The presets.", "Presets"), **refused_with("401")},
+        "responses": {"200": json_answer("The presets.", "Presets"), **refused_with("401", "500")},
     }
 
 
@@ -148,7 +148,7 @@ def health() -> Operation:
         "operationId": "health",
         "summary": "Whether the process answers",
         "security": security.NOTHING,
-        "responses": {"200": json_answer("It does.", "Health")},
+        "responses": {"200": json_answer("It does.", "Health"), **refused_with("500")},
     }
 
 
@@ -162,6 +162,7 @@ def ready() -> Operation:
         "responses": {
             "200": json_answer("The model is loaded, or it is known that it cannot be had.", "Readiness"),
             "503": json_answer("Not yet.", "Readiness", ("Retry-After",)),
+            **refused_with("500"),
         },
     }
 
@@ -179,5 +180,6 @@ def show_metrics(settings: Settings) -> Operation:
                 "The metrics, as text or in OpenMetrics.", {"text/plain": text, "application/openmetrics-text": text}
             ),
             "401": responses.error_answer("The token was not sent.", ["invalid_token"], ("WWW-Authenticate",)),
+            **refused_with("500"),
         },
     }

@@ -8,7 +8,7 @@ from app.routes.bodies import JSON, MULTIPART
 from app.routes.forms import FILE
 from app.routes.openapi import responses
 from app.routes.openapi.request_bodies import ANY_IMAGE, PHOTO_FILE
-from app.routes.openapi.responses import BAD_REQUEST_CODES, RATE, answer
+from app.routes.openapi.responses import BAD_REQUEST_CODES, BUG, RATE, answer
 from app.routes.openapi.schemas import closed
 from app.services.option_schemas import BYTE, OPTION_SCHEMAS, Schema
 from app.services.rembg_words import NUMBERS, SWITCHES
@@ -37,6 +37,7 @@ _REFUSED = {
     "415": "The bytes are no photo.",
     "422": "The photo is damaged, has too many pixels, or nothing in it stands out.",
     "429": "The server is full, or the client has sent as many photos as it may.",
+    "500": BUG,
     "503": "The photo was not done in time.",
 }
 _COMES_WITH = {"401": ("WWW-Authenticate",), "429": ("Retry-After", *RATE), "503": ("Retry-After", *RATE)}
@@ -50,6 +51,7 @@ def remove_by_address() -> dict[str, Any]:
         "tags": ["rembg"],
         "operationId": "removeByAddress",
         "summary": "Cut out the photo at an address",
+        "description": "HEAD is answered as GET is, without the photo, which counts to the client's rate all the same.",
         "parameters": [
             {"name": "url", "in": "query", "required": True, "schema": url},
             *({"name": name, "in": "query", "schema": schema} for name, schema in WORDS.items()),

@@ -8,7 +8,7 @@ from app.config import Settings
 from app.imaging.encode import FORMATS as FILE_FORMATS
 from app.routes.bodies import JSON, MULTIPART, URLENCODED
 from app.routes.openapi.request_bodies import ANY_IMAGE, PHOTO_FILE
-from app.routes.openapi.responses import FILE, RATE, answer, json_answer
+from app.routes.openapi.responses import BUG, FILE, RATE, answer, json_answer
 from app.routes.openapi.schemas import closed, list_of, ref
 from app.routes.removebg import CREDITS
 from app.services.option_schemas import Schema
@@ -108,6 +108,7 @@ _ERRORS = {
     "403": "The server has keys, and none of them was sent.",
     "413": "The form has too many or too long fields.",
     "429": "The server is full, or the client has sent as many photos as it may.",
+    "500": BUG,
     "503": "The photo was not done in time.",
 }
 
@@ -149,7 +150,7 @@ def show_account() -> dict[str, Any]:
         "tags": ["remove.bg"],
         "operationId": "removeBgAccount",
         "summary": "The credits that clients of remove.bg count",
-        "responses": {"200": json_answer("The account.", "RemoveBgAccount", RATE), **refused_with("403")},
+        "responses": {"200": json_answer("The account.", "RemoveBgAccount", RATE), **refused_with("403", "500")},
     }
 
 

@@ -66,6 +66,7 @@ _FACTS = (
 _FILES = {output.mimetype: {"schema": FILE} for output in FORMATS.values()}
 _ZIP = {"application/zip": {"schema": FILE}}
 
+BUG = "A fault of the server's own, which it has logged."
 BAD_REQUEST_CODES = (
     *(
         "missing_file",
@@ -138,6 +139,7 @@ def errors(settings: Settings) -> dict[str, Response]:
             [app_errors.Busy, "rate_limit_exceeded"],
             ("Retry-After", *RATE),
         ),
+        "500": error_answer(BUG, [app_errors.AppError]),
         "503": error_answer(
             f"The photo was not done in {settings.deadline_s:g} seconds, or the server lacks something.",
             [app_errors.DeadlineExceeded, app_errors.Unavailable, "no_room"],
