@@ -117,6 +117,7 @@ def every_state(studio: Studio, folder: Path) -> None:
             with studio.page(screen, scheme) as page:
                 for name, come_to in STATES.items():
                     come_to(page, studio.photos)
+                    page.evaluate("() => scrollTo(0, 0)")
                     settle(page)
                     page.screenshot(path=folder / f"{name}-{screen}-{scheme}.png", full_page=True)
             with studio.page(screen, scheme, javascript=False) as page:
@@ -158,7 +159,8 @@ def show_sample(page: Page, _photos: list[Path]) -> None:
 
 
 def show_busy(page: Page, photos: list[Path]) -> None:
-    page.route("**/api/remove-background", lambda _route: None)
+    path = "**/api/remove-background"
+    page.route(path, lambda route: page.once("requestfailed", lambda _request: route.abort()), times=1)
     page.set_input_files("#file", photos[0])
     page.wait_for_selector("#cut[data-state=busy]")
 
@@ -166,7 +168,6 @@ def show_busy(page: Page, photos: list[Path]) -> None:
 def show_cancelled(page: Page, _photos: list[Path]) -> None:
     page.locator("#cancel").click()
     page.wait_for_selector("#cut[data-state=cancelled]")
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def show_done(page: Page, _photos: list[Path]) -> None:

@@ -69,6 +69,21 @@ def test_photos_wait_for_those_before_them(page: Page, photos: dict[str, Path]) 
         expect(entries(page).nth(2)).not_to_contain_text("Waiting")
 
 
+def test_the_state_of_one_photo_does_not_colour_the_others(
+    visit: Visit, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    page = visit(may_fail=True)
+    words = tmp_path / "words.jpg"
+    words.write_bytes(b"These are only words.")
+    cut_out(page, photos["girl"])
+    color = "(line) => getComputedStyle(line).color"
+    before = entries(page).locator(".thumb-state").evaluate(color)
+    choose(page, words)
+    wait_for(page, "failed")
+    colors = [line.evaluate(color) for line in entries(page).locator(".thumb-state").all()]
+    assert colors[0] == before != colors[1]
+
+
 def test_another_photo_of_the_list_is_shown(page: Page, photos: dict[str, Path]) -> None:
     cut_out(page, photos["girl"], photos["car"])
     expect(page.locator("#status")).to_contain_text("400 × 267 px")
