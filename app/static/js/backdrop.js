@@ -1,4 +1,4 @@
-// What stands behind the subject: app/imaging/backdrop.py.
+/** @file What stands behind the subject: app/imaging/backdrop.py. */
 
 import { fillGradient } from "./gradient.js";
 import { round } from "./numbers.js";

@@ -1,4 +1,4 @@
-// The original out of focus, without the subject's own colours around it: `blurred` of app/imaging/backdrop.py.
+/** @file The original out of focus, without the subject's own colours around it: `blurred` of app/imaging/backdrop.py. */
 
 import { reduced } from "./pixels.js";
 import { clamp, round } from "./numbers.js";

@@ -1,4 +1,4 @@
-// Pictures leave the page: as a download, by the clipboard, by the phone's share sheet.
+/** @file Pictures leave the page: as a download, by the clipboard, by the phone's share sheet. */
 
 const SUFFIXES = { png: "png", webp: "webp", jpeg: "jpg" };
 const LONGEST_STEM = 100; // characters

@@ -14,7 +14,8 @@ export function takePhotos({ form, onFiles, onAddress }) {
     });
   }
   const fetchIt = () => {
-    const found = addressIn(address.value);
+    const text = address.value.trim();
+    const found = addressIn(/^[\w-]+(\.[\w-]+)+\//.test(text) ? `https://${text}` : text);
     if (!found) return address.reportValidity() && address.focus();
     address.value = "";
     onAddress(found);
@@ -57,7 +58,12 @@ export function takePhotos({ form, onFiles, onAddress }) {
 /** The first web address of a text of one on each line, or null. */
 function addressIn(text) {
   const line = text.split("\n").map((each) => each.trim()).find((each) => /^https?:\/\/\S+$/i.test(each));
-  return line && URL.canParse?.(line) !== false ? line : null;
+  // This page's own links and pictures may be dropped on it by mistake.
+  try {
+    return line && new URL(line).origin !== location.origin ? line : null;
+  } catch {
+    return null;
+  }
 }
 
 /** A name for the photo at an address: the last part of its path. */

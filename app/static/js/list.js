@@ -12,6 +12,13 @@ export function stateLine(photo) {
   return t(`state.${state}`);
 }
 
+/** The same in a word or two. */
+function shortLine(photo) {
+  if (photo.state === "uploading") return `${Math.round(100 * photo.now.share)} %`;
+  if (photo.state === "waiting") return t("list.waiting");
+  return photo.isBusy ? t("list.busy") : t(`state.${photo.state}`);
+}
+
 /** One photo's entry; `onOpen` and `onRemove` hear of it. Keeps itself up to date. */
 export function entryOf(photo, { onOpen, onRemove }) {
   const item = document.createElement("li");
@@ -37,7 +44,7 @@ export function entryOf(photo, { onOpen, onRemove }) {
 
   const draw = () => {
     item.dataset.state = photo.isBusy ? "busy" : photo.state;
-    line.textContent = photo.isSample ? "" : stateLine(photo);
+    line.textContent = photo.isSample ? "" : shortLine(photo);
     if (photo.thumb && picture.firstChild !== photo.thumb) picture.replaceChildren(photo.thumb);
   };
   photo.addEventListener("change", draw);

@@ -1,28 +1,38 @@
 /** @file What the panel says: as the look that scene.js paints, and as the words that the API takes (routes/web.py
  * reads the same fields from a plain form). */
 
-const PLAIN_LAYOUT = {
-  crop: false, margin: Array(4).fill({ value: 0, isPercent: false }), canvas: null, scale: null, position: null,
-};
 const ROUND = "round";
 
-/** The gradient that the fields say, as CSS writes it. */
-export function gradientOf(form) {
-  const { gradient_direction: direction, gradient_from: from, gradient_to: to } = form.elements;
-  const shape = direction.value === ROUND ? "radial-gradient(" : `linear-gradient(${direction.value}, `;
-  return `${shape}${from.value}, ${to.value})`;
+/** The photo as it is: nothing behind it, nothing moved. */
+export const PLAIN = {
+  background: { kind: "transparent" },
+  shadow: null,
+  layout: {
+    crop: false, margin: Array(4).fill({ value: 0, isPercent: false }), canvas: null, scale: null, position: null,
+  },
+};
+
+/** A gradient as CSS writes it. */
+export function gradientOf(direction, from, to) {
+  const shape = direction === ROUND ? "radial-gradient(" : `linear-gradient(${direction}, `;
+  return `${shape}${from}, ${to})`;
+}
+
+/** The gradient that the fields say. */
+export function chosenGradient({ gradient_direction: direction, gradient_from: from, gradient_to: to }) {
+  return gradientOf(direction.value, from.value, to.value);
 }
 
 /** The look of scene.js. `image` is {bitmap, file} of the image to put behind, or null while there is none. */
 export function lookOf(form, image) {
   const fields = form.elements;
-  return { background: backgroundOf(fields, form, image), shadow: shadowOf(fields), layout: layoutOf(fields) };
+  return { background: backgroundOf(fields, image), shadow: shadowOf(fields), layout: layoutOf(fields) };
 }
 
-function backgroundOf(fields, form, image) {
+function backgroundOf(fields, image) {
   switch (fields.background.value) {
     case "color": return { kind: "color", color: fields.background_color.value };
-    case "gradient": return { kind: "gradient", css: gradientOf(form) };
+    case "gradient": return { kind: "gradient", css: chosenGradient(fields) };
     case "blur": return { kind: "blur", radiusPx: Number(fields.background_blur.value) };
     case "image": if (image) return { kind: "image", ...image, fit: "cover" };
   }
@@ -37,7 +47,7 @@ function shadowOf(fields) {
 
 function layoutOf(fields) {
   const preset = fields.preset.selectedOptions[0]?.dataset.layout;
-  const layout = preset ? JSON.parse(preset) : PLAIN_LAYOUT;
+  const layout = preset ? JSON.parse(preset) : PLAIN.layout;
   if (!fields.crop.checked) return layout;
   return { ...layout, crop: true, margin: Array(4).fill({ value: Number(fields.crop_margin.value), isPercent: true }) };
 }
@@ -49,7 +59,7 @@ export function wordsOf(form, image, format) {
   if (fields.preset.value) words.push(["preset", fields.preset.value]);
   const kind = fields.background.value;
   if (kind === "color") words.push(["background_color", fields.background_color.value]);
-  if (kind === "gradient") words.push(["background_gradient", gradientOf(form)]);
+  if (kind === "gradient") words.push(["background_gradient", chosenGradient(fields)]);
   if (kind === "blur") words.push(["background_blur", fields.background_blur.value]);
   if (kind === "image" && image) words.push(["background_image", image.file]);
   if (fields.shadow.checked) words.push(["shadow", "true"], ["shadow_opacity", `${fields.shadow_opacity.value}%`]);

@@ -1,40 +1,58 @@
 /** @file The page. Without this file it is a plain form; with it, the same form works on many photos, at once. */
 
-import { Brush } from "./brush.js";
-import { canCopy, canShare, copy, nameFor, save, share } from "./files.js";
 import { nameOf, takePhotos } from "./intake.js";
 import { entryOf, stateLine } from "./list.js";
-import { lookOf } from "./look.js";
+import { PLAIN, lookOf } from "./look.js";
 import { setUpPanel } from "./panel.js";
 import { Photo } from "./photo.js";
-import { fileOf } from "./results.js";
+import { decoded, readable } from "./pictures.js";
 import { Scene } from "./scene.js";
 import { Refusal } from "./send.js";
 import { has, t } from "./strings.js";
+import { TouchPanel } from "./touch_panel.js";
 import { Viewer } from "./viewer.js";
-import { zip } from "./zip.js";
+import { offerWaysOut } from "./ways_out.js";
 
 const AT_ONCE = 2, UNSURE = 0.5, SETTLE_MS = 200;
+// What comes again however often it is tried: another photo is needed.
+const LASTING = [
+  "empty_file", "file_too_large", "unsupported_format", "unreadable_image", "too_many_pixels", "unknown_foreground",
+  "invalid_image_url", "urls_not_allowed",
+];
 const $ = (id) => document.getElementById(id);
 const form = $("cut"), { maxMb } = form.dataset;
 const viewer = new Viewer({ view: $("view"), canvas: $("canvas"), split: $("split") });
+const touchPanel = new TouchPanel(form, viewer, {
+  onTool: () => paintLook(),
+  onStroke: (canvas) => {
+    viewer.scene.replaceCutout(canvas);
+    if (viewer.tool) viewer.repaint();
+    else paintLook();
+  },
+});
 
 let photos = []; // Photo, in the order in which they came
-let entries = new Map(); // Photo -> its entry in the list
+const entries = new Map(); // Photo -> its entry in the list
 let current = null;
 let opening = 0; // the latest call of open() wins
 let image = null; // {bitmap, file} of the image to put behind
 let settling = 0; // the timer of the exact painting, once the look rests
 let hasOwnResult = false;
 let complaint = ""; // what went wrong on a way out, until the next try
+let news = ""; // what was done last
 
 // ---- photos come in, and are worked on two at a time
 
 function add(photo, { isOpened = false } = {}) {
-  photos.push(photo);
   const entry = entryOf(photo, { onOpen: open, onRemove: remove });
   entries.set(photo, entry);
-  $("list").append(entry.item);
+  if (photo.isSample) {
+    photos.unshift(photo);
+    $("list").prepend(entry.item);
+  } else {
+    photos.push(photo);
+    $("list").append(entry.item);
+  }
   photo.addEventListener("change", () => changed(photo));
   if (isOpened) open(photo);
   pump();
@@ -47,6 +65,11 @@ function addFiles(files) {
     if (code) fail(photo, new Refusal(code)); // before it is added: what has failed is not sent
     add(photo, { isOpened: index === 0 });
   });
+}
+
+function addAddress(address) {
+  const photo = new Photo(null, { address, name: nameOf(address) });
+  add(photo, { isOpened: true });
 }
 
 function pump() {
@@ -64,16 +87,15 @@ function fail(photo, error) {
 
 function remove(photo) {
   photo.run?.abort();
-  const at = photos.indexOf(photo);
+  const at = photos.indexOf(photo), { item } = entries.get(photo);
+  const hadFocus = item.contains(document.activeElement);
   photos = photos.filter((other) => other !== photo);
-  entries.get(photo).item.remove();
+  item.remove();
   entries.delete(photo);
-  photo.close();
   const next = photos[Math.min(at, photos.length - 1)];
-  if (photo === current) {
-    open(next);
-    entries.get(next)?.open.focus();
-  }
+  if (photo === current) open(next);
+  photo.close();
+  if (hadFocus) (entries.get(next)?.open ?? $("file")).focus();
   render();
   pump();
 }
@@ -88,22 +110,22 @@ function changed(photo) {
 async function open(photo) {
   const turn = ++opening;
   if (current !== photo) {
-    setBrush("off");
+    touchPanel.work(null);
     current?.close();
     current = photo;
-    complaint = "";
+    complaint = news = "";
     clearTimeout(settling);
     viewer.show(null);
   }
   render();
+  if (!photo) return;
   const scene = photo.state === "done" ? await resultScene(photo) : await previewScene(photo);
   if (turn !== opening || !scene) return;
   $("sample")?.remove();
   viewer.show(scene);
   if (!photo.isSample && scene instanceof Scene) showWholeOnce();
+  touchPanel.work(scene instanceof Scene ? photo : null);
   paintLook();
-  renderBrush();
-  render();
 }
 
 /** The example shows both halves; the first own result is seen whole, and from then on the person decides. */
@@ -115,9 +137,7 @@ function showWholeOnce() {
 
 async function resultScene(photo) {
   const { cutout, original } = await photo.pictures();
-  const scene = new Scene(cutout, original);
-  scene.hasOriginal = Boolean(original);
-  return scene;
+  return new Scene(cutout, original);
 }
 
 /** The photo as it came, while there is no cut-out yet. */
@@ -134,13 +154,15 @@ function paintLook() {
   if (!(scene instanceof Scene)) return;
   const size = `${scene.width} ${scene.height}`;
   const look = lookOf(form, image);
-  scene.look = viewer.tool ? { ...look, background: { kind: "transparent" }, shadow: null, layout: PLAIN } : look;
+  scene.look = viewer.tool ? PLAIN : look;
   viewer.show(scene, { keepPlace: size === `${scene.width} ${scene.height}` });
   clearTimeout(settling);
-  settling = setTimeout(() => scene.settle().then(() => viewer.repaint(), (error) => {
-    if (viewer.scene === scene) throw error; // else its pictures were closed meanwhile
-  }), SETTLE_MS);
-  render();
+  settling = setTimeout(() => {
+    render(); // its size is told once it rests
+    scene.settle().then(() => viewer.repaint(), (error) => {
+      if (viewer.scene === scene) throw error; // else its pictures were closed meanwhile
+    });
+  }, SETTLE_MS);
 }
 
 // ---- what is seen beside the stage
@@ -153,32 +175,20 @@ function render() {
   if (held && !document.activeElement.offsetParent) buttons.find((button) => button.offsetParent)?.focus();
   $("stage").ariaBusy = String(state === "busy");
   for (const [other, { open: button }] of entries) button.ariaCurrent = other === photo ? "true" : "false";
-  const { share: part } = photo?.now ?? {};
-  if (state === "busy" && photo.state === "uploading") $("progress").value = part;
+  if (photo?.state === "uploading") $("progress").value = photo.now.share;
   else $("progress").removeAttribute("value");
   $("busy-line").textContent = state === "busy" ? stateLine(photo) : "";
+  $("retry").hidden = LASTING.includes(photo?.error?.code);
   say($("alert"), state === "failed" ? sentenceOf(photo.error) : complaint);
-  say($("status"), photo?.isSample ? $("status").dataset.sample : state === "done" ? t("facts", { ...photo.facts, ...sizeOf(viewer.scene) })
-    : ["failed", "cancelled"].includes(state) ? t(`state.${state}`) : "");
-  const { isFallback, isResized, confidence } = (state === "done" && photo.facts) || {};
-  say($("notice"), isFallback ? t("facts.fallback") : isResized ? t("facts.resized")
-    : confidence < UNSURE ? t("facts.unsure") : "");
+  say($("status"), news || statusOf(photo, state));
+  say($("notice"), noticeOf((state === "done" && photo.facts) || {}));
   $("notice").hidden = !$("notice").textContent;
   const own = photos.filter((each) => !each.isSample);
   $("list-actions").hidden = own.length < 2;
   $("zip").disabled = own.filter((each) => each.state === "done").length < 2;
   $("split").hidden = !viewer.scene?.hasOriginal || Boolean(viewer.tool);
   $("touch").inert = state !== "done";
-}
-
-function complain(sentence) {
-  complaint = sentence;
-  render();
-}
-
-/** The size of the file as the panel has it: a preset's, or a crop's. */
-function sizeOf(scene) {
-  return scene instanceof Scene && !viewer.tool ? { width: scene.width, height: scene.height } : {};
+  if ($("api-key")) $("api-key").ariaInvalid = String(photo?.error?.code === "invalid_api_key");
 }
 
 /** Sets a text only when it is another: a live region would say it again. */
@@ -186,117 +196,48 @@ function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function sentenceOf(error) {
-  const known = error instanceof Refusal ? error : new Refusal("page");
-  if (known !== error) console.error(error);
-  return has(`error.${known.code}`) ? t(`error.${known.code}`, { max_mb: maxMb, ...known.values }) : known.message;
+/** One line for those who see it and those who hear it; while a photo is on its way, only the turns of it. */
+function statusOf(photo, state) {
+  if (!photo || photo.isSample) return $("status").dataset.sample;
+  if (state === "busy") return t(photo.state === "retrying" ? "status.retrying" : "status.busy", { name: photo.name });
+  if (state !== "done") return t(`state.${state}`);
+  const { scene } = viewer;
+  const size = scene instanceof Scene && !viewer.tool ? { width: scene.width, height: scene.height } : {};
+  return t("facts", { ...photo.facts, ...size });
 }
 
-// ---- the brush
+function noticeOf({ isFallback, isResized, confidence }) {
+  if (isFallback) return t("facts.fallback");
+  if (isResized) return t("facts.resized");
+  return confidence < UNSURE ? t("facts.unsure") : "";
+}
 
-const PLAIN = {
-  crop: false, margin: Array(4).fill({ value: 0, isPercent: false }), canvas: null, scale: null, position: null,
-};
-
-function setBrush(mode) {
-  const was = Boolean(viewer.tool);
-  if (was) current.redraw(current.touchUp.canvas);
-  form.elements.brush.value = mode;
-  form.dataset.mode = mode === "off" ? "look" : "touch";
-  viewer.tool = null;
-  if (mode !== "off" && current?.touchUp) {
-    const brush = new Brush(viewer, current.touchUp, { mode, sizePx: $("brush-size").valueAsNumber });
-    brush.addEventListener("stroke", touched);
-    viewer.tool = brush;
-  }
-  $("view").ariaLabel = t(viewer.tool ? "stage.label.brush" : "stage.label");
-  if (was !== Boolean(viewer.tool)) paintLook();
-  renderBrush();
+/** Says what went wrong, until the next try; null: nothing did. */
+function complain(error) {
+  complaint = error ? sentenceOf(error) : "";
+  news = "";
   render();
 }
 
-function touched() {
-  const { scene } = viewer;
-  scene.replaceCutout(current.touchUp.canvas);
-  viewer.repaint();
-  renderBrush();
-}
-
-function renderBrush() {
-  const touchUp = current?.touchUp;
-  $("undo").disabled = !touchUp?.canUndo;
-  $("redo").disabled = !touchUp?.canRedo;
-  $("reset").disabled = !touchUp?.isTouched;
-  form.querySelector('[name="brush"][value="keep"]').disabled = touchUp ? !touchUp.canKeep : false;
-}
-
-// ---- the ways out
-
-/** Runs the work of a button: it says that it is at work, and what went wrong. */
-async function withButton(button, work) {
-  if (button.ariaDisabled === "true") return;
-  const label = button.textContent;
-  button.ariaDisabled = "true";
-  button.textContent = t("action.preparing");
-  complain("");
-  try {
-    const done = await work((line) => { button.textContent = line; });
-    if (done) setTimeout(() => { button.textContent = label; }, 2000);
-    button.textContent = done || label;
-  } catch (error) {
-    button.textContent = label;
-    complain(sentenceOf(error));
-  } finally {
-    button.ariaDisabled = "false";
-  }
-}
-
-const file = (photo, format = form.elements.format.value) =>
-  fileOf(photo, { form, image, format, signal: new AbortController().signal });
-
-const asFile = async (photo) => {
-  const blob = await file(photo);
-  return new File([blob], nameFor(photo.name, form.elements.format.value), { type: blob.type });
-};
-
-function offer() {
-  $("download").addEventListener("click", () => withButton($("download"), async () => {
-    const made = await asFile(current);
-    save(made, made.name);
-  }));
-  $("copy").hidden = !canCopy;
-  $("copy").addEventListener("click", () => withButton($("copy"), async () => {
-    const blob = file(current, "png");
-    await copy(blob).catch(async () => {
-      await blob; // its own error is the better one
-      throw new Refusal("no_copy");
-    });
-    return t("action.copied");
-  }));
-  $("share").hidden = !canShare(new File([""], "a.png", { type: "image/png" }));
-  $("share").addEventListener("click", () => withButton($("share"), async () => {
-    const made = await asFile(current);
-    await share([made], made.name).catch(() => { throw new Refusal("no_share"); });
-  }));
-  $("zip").addEventListener("click", () => withButton($("zip"), async (tell) => {
-    const done = photos.filter((photo) => photo.state === "done" && !photo.isSample);
-    const files = [];
-    for (const photo of done) {
-      tell(t("action.zip.progress", { done: files.length, count: done.length }));
-      files.push({ name: nameFor(photo.name, form.elements.format.value), blob: await file(photo) });
-      if (photo !== current) photo.close();
-    }
-    save(await zip(files), "tinycut.zip");
-  }));
+function sentenceOf(error) {
+  const known = error instanceof Refusal ? error : new Refusal("page");
+  if (known !== error) console.error(error);
+  const sentence = has(`error.${known.code}`) ? t(`error.${known.code}`, { max_mb: maxMb, ...known.values }) : known.message;
+  return known.values.count ? `${sentence} ${t("error.wait", known.values)}` : sentence;
 }
 
 // ---- wiring
 
 async function takeImage(file) {
-  const bitmap = file && await createImageBitmap(file).catch(() => null);
-  complain(file && !bitmap ? t("error.invalid_background_image") : "");
-  image?.bitmap.close();
-  image = bitmap && { bitmap, file };
+  complain(null);
+  try {
+    const bitmap = file && (await decoded(file) ?? await decoded(await readable(file)));
+    if (file && !bitmap) throw new Refusal("invalid_background_image");
+    image?.bitmap.close();
+    image = bitmap && { bitmap, file };
+  } catch {
+    complain(new Refusal("invalid_background_image"));
+  }
   paintLook();
 }
 
@@ -305,19 +246,32 @@ async function showSample() {
   const [original, cutout] = await Promise.all([load(form.dataset.sample), load(form.dataset.sampleCutout)]);
   const photo = new Photo(new File([original], "sample.jpg", { type: "image/jpeg" }), { isSample: true });
   await photo.finish(cutout);
-  if (photos.length) return;
-  add(photo, { isOpened: true });
+  add(photo, { isOpened: !photos.length });
+}
+
+/** Tries again what the server wanted a key for. */
+function retryWithKey() {
+  for (const photo of photos.filter((each) => each.error?.code === "invalid_api_key")) photo.tell({ state: "waiting" });
+  pump();
 }
 
 function start() {
   $("status").dataset.sample = $("status").textContent;
   form.noValidate = true;
-  setUpPanel(form, paintLook);
-  takePhotos({
-    form, onFiles: addFiles,
-    onAddress: (address) => add(new Photo(null, { address, name: nameOf(address) }), { isOpened: true }),
+  setUpPanel(form, () => {
+    touchPanel.take("off"); // so that the change is seen
+    paintLook();
   });
-  offer();
+  takePhotos({ form, onFiles: addFiles, onAddress: addAddress });
+  offerWaysOut({
+    form, image: () => image, current: () => current,
+    done: () => photos.filter((photo) => photo.state === "done" && !photo.isSample),
+    say: (line) => {
+      news = line;
+      render();
+    },
+    complain,
+  });
   $("cancel").addEventListener("click", () => {
     if (current.run) current.run.abort();
     else current.tell({ state: "cancelled" });
@@ -334,23 +288,13 @@ function start() {
   for (const [id, action] of [["in", "zoomIn"], ["out", "zoomOut"], ["fit", "fit"], ["actual", "actual"]]) {
     $(`zoom-${id}`).addEventListener("click", () => viewer[action]());
   }
-  $("brushes").addEventListener("change", () => setBrush(form.elements.brush.value));
-  $("brush-size").addEventListener("input", () => {
-    if (viewer.tool) viewer.tool.sizePx = $("brush-size").valueAsNumber;
-    viewer.repaint();
-  });
-  const step = (id) => {
-    current.touchUp[id]();
-    touched();
-    if (!viewer.tool) current.redraw(current.touchUp.canvas);
-  };
-  for (const id of ["undo", "redo", "reset"]) $(id).addEventListener("click", () => step(id));
-  addEventListener("keydown", (event) => {
-    if (!viewer.tool || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    step(event.shiftKey ? "redo" : "undo");
+    retryWithKey();
   });
-  form.addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("beforeunload", (event) => {
+    if (photos.some((photo) => !photo.isSample)) event.preventDefault(); // they would be gone
+  });
   showSample().catch(() => {}); // the page works without its example
   render();
 }

@@ -1,4 +1,4 @@
-// Numbers as Python has them, so that sizes and places here are the server's.
+/** @file Numbers as Python has them, so that sizes and places here are the server's. */
 
 /** Rounds halves to the even neighbour. */
 export function round(value) {

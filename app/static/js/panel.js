@@ -1,7 +1,7 @@
 /** @file The panel's controls: what belongs to the chosen one shows, swatches set colours, and whoever listens hears
  * that the look is another. */
 
-import { gradientOf } from "./look.js";
+import { chosenGradient, gradientOf } from "./look.js";
 import { t } from "./strings.js";
 
 /** Sets the panel up; `onChange` hears of every change of the look, also while a control is dragged. */
@@ -13,7 +13,7 @@ export function setUpPanel(form, onChange) {
     const shown = { [kind]: true, shadow: fields.shadow.checked, crop: fields.crop.checked };
     for (const part of form.querySelectorAll(".part")) part.hidden = !shown[part.dataset.for];
     for (const swatch of form.querySelectorAll(".swatch")) {
-      const chosen = swatch.dataset.direction ? gradientOf(form) === gradientOf(asForm(swatch))
+      const chosen = swatch.dataset.direction ? chosenGradient(fields) === gradientIn(swatch)
         : fields.background_color.value === swatch.value;
       swatch.ariaPressed = String(chosen);
     }
@@ -27,7 +27,7 @@ export function setUpPanel(form, onChange) {
   for (const swatch of form.querySelectorAll(".swatch")) {
     const { direction } = swatch.dataset;
     // Set here: the page may hold no styles of its own.
-    swatch.style.background = direction ? gradientOf(asForm(swatch)) : swatch.value;
+    swatch.style.background = direction ? gradientIn(swatch) : swatch.value;
     swatch.addEventListener("click", () => {
       if (direction) {
         const [from, to] = swatch.value.split(" ");
@@ -47,12 +47,7 @@ export function setUpPanel(form, onChange) {
   show();
 }
 
-/** What a gradient's swatch stands for, as the fields of the form would say it. */
-function asForm(swatch) {
-  const [from, to] = swatch.value.split(" ");
-  return {
-    elements: {
-      gradient_direction: { value: swatch.dataset.direction }, gradient_from: { value: from }, gradient_to: { value: to },
-    },
-  };
+/** What a gradient's swatch stands for. */
+function gradientIn(swatch) {
+  return gradientOf(swatch.dataset.direction, ...swatch.value.split(" "));
 }

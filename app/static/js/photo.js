@@ -1,9 +1,10 @@
 /** @file A photo of this visit: its file, where it is on its way, and its pictures. */
 
+import { decoded, readable } from "./pictures.js";
 import { Refusal, send } from "./send.js";
 import { TouchUp } from "./touchup.js";
 
-export const BUSY = ["fetching", "uploading", "sent", "queued", "working", "receiving", "retrying"];
+const BUSY = ["fetching", "uploading", "sent", "queued", "working", "receiving", "retrying"];
 const THUMB_PX = 144;
 
 /** Tells "change" when its state or its thumbnail is another. */
@@ -17,6 +18,8 @@ export class Photo extends EventTarget {
     this.facts = null; // {width, height, model, isFallback, seconds, isResized, confidence}
     this.error = null; // a Refusal
     this.cutoutBlob = null;
+    this.copy = null; // of a photo that this browser cannot read: the server's
+    this.latest = null; // {key, blob} of the last file that was made of it
     this.open = null; // a promise of the decoded pictures
     this.touchUp = null;
     this.run = null; // the AbortController of what is under way
@@ -100,14 +103,12 @@ export class Photo extends EventTarget {
     return { cutout, original };
   }
 
-  /** The photo as this browser decodes it, or null; of one that it cannot decode the server's copy, once cut out. */
+  /** The photo as this browser reads it; of one that it cannot read the server's copy; null if neither can be had. */
   async #original() {
-    const own = await decoded(this.original ?? this.file);
-    if (own || !this.cutoutBlob) return own;
-    const fields = [["file", this.file, this.name], ["output", "photo"], ["format", "jpeg"]];
-    const copy = await send("/api/remove-background", fields, { signal: new AbortController().signal }).catch(() => null);
-    this.original = copy?.blob;
-    return decoded(this.original);
+    const own = await decoded(this.copy ?? this.file);
+    if (own) return own;
+    this.copy = await readable(this.file).catch(() => null);
+    return decoded(this.copy);
   }
 
   /** The photo as it came, decoded, or null: what is shown until the cut-out is there. */
@@ -142,8 +143,4 @@ export class Photo extends EventTarget {
     const { blob } = await send("/api/fetch-photo", [["image_url", this.address]], { signal, onState });
     this.file = new File([blob], this.name, { type: blob.type });
   }
-}
-
-async function decoded(blob) {
-  return blob ? createImageBitmap(blob).catch(() => null) : null;
 }

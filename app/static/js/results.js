@@ -9,13 +9,13 @@ import { Refusal, send } from "./send.js";
 const QUALITY = { webp: 0.9, jpeg: 0.92 }; // as app/imaging/encode.py
 
 /** The file of a photo in a format, by what the panel says; `image` is that of the background, or null. */
-export async function fileOf(photo, { form, image, format, signal, onState }) {
+export async function fileOf(photo, { form, image, format }) {
   if (photo.touchUp?.isTouched) return paintedFile(photo, { form, image, format });
   const words = wordsOf(form, image, format);
   if (format === "png" && words.length === 1) return photo.cutoutBlob;
   const key = words.map(([name, value]) => [name, value.name ? `${value.name} ${value.size}` : value]).join();
   if (photo.latest?.key !== key) {
-    const { blob } = await send("/api/remove-background", [["file", photo.file, photo.name], ...words], { signal, onState });
+    const { blob } = await send("/api/remove-background", [["file", photo.file, photo.name], ...words]);
     photo.latest = { key, blob };
   }
   return photo.latest.blob;

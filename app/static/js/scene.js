@@ -1,16 +1,14 @@
+/** @file The cut-out on what the panel says, painted as the server would compose it. */
+
 import { backdropOf } from "./backdrop.js";
 import { behindOf, blurred } from "./blur.js";
 import { Kept } from "./kept.js";
 import { place, subjectOf } from "./layout.js";
+import { PLAIN } from "./look.js";
 import { alphaOf, putOver, resized } from "./pixels.js";
 import { shadowOf } from "./shadow.js";
 
 const TRANSPARENT = { kind: "transparent" };
-const PLAIN = {
-  background: TRANSPARENT,
-  shadow: null,
-  layout: { crop: false, margin: [], canvas: null, scale: null, position: null },
-};
 const WORK_MS = 10; // at a time, so that the page answers
 
 // A layer of a scene has `paint(context)`, which draws it at once, and `isExact`, which tells whether that is what the
@@ -52,6 +50,11 @@ export class Scene {
   /** The result's height in pixels. */
   get height() {
     return this.placement.canvasHeight;
+  }
+
+  /** Whether there is an original to paint. */
+  get hasOriginal() {
+    return Boolean(this.#original);
   }
 
   /** The subject's box {left, top, right, bottom} in the cut-out's pixels; null where nothing is solid. */

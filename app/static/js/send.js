@@ -22,12 +22,12 @@ const key = () => document.getElementById("api-key")?.value ?? "";
  * {state: "receiving"} | {state: "retrying", seconds}. Comes back by itself as long as the server says when to.
  * Rejects with a Refusal, or with the signal's reason.
  */
-export async function send(path, fields, { signal, onState = () => {} }) {
+export async function send(path, fields, { signal = new AbortController().signal, onState = () => {} } = {}) {
   for (let tries = 1; ; tries++) {
     const xhr = await post(path, fields, signal, onState);
     const seconds = waitAsked(xhr);
     if (xhr.status === 200 && xhr.response) return { blob: xhr.response, header: (name) => xhr.getResponseHeader(name) };
-    if (!seconds || seconds > LONGEST_WAIT_S || tries === MOST_TRIES) throw await refusalOf(xhr);
+    if (!seconds || seconds > LONGEST_WAIT_S || tries === MOST_TRIES) throw await refusalOf(xhr, seconds);
     for (let left = seconds; left > 0; left--) {
       onState({ state: "retrying", seconds: left });
       await sleep(1000, signal);
@@ -111,8 +111,10 @@ function waitAsked(xhr) {
   return seconds > 0 ? Math.ceil(seconds) : 1;
 }
 
-async function refusalOf(xhr) {
+async function refusalOf(xhr, waitS) {
   const answer = await xhr.response?.text().then(JSON.parse).catch(() => null);
   const error = answer?.error;
-  return error?.code ? new Refusal(error.code, error.message) : new Refusal("bad_answer", "", { status: xhr.status });
+  if (!error?.code) return new Refusal("bad_answer", "", { status: xhr.status });
+  // A long wait is the person's: in minutes.
+  return new Refusal(error.code, error.message, waitS > LONGEST_WAIT_S ? { count: Math.ceil(waitS / 60) } : {});
 }

@@ -1,5 +1,5 @@
-// A drop shadow: the subject's own shape, moved, blurred and coloured, made small as the server does
-// (app/imaging/shadow.py).
+/** @file A drop shadow: the subject's own shape, moved, blurred and coloured, made small as the server does
+ * (app/imaging/shadow.py). */
 
 import { clamp, round } from "./numbers.js";
 import { strips } from "./pixels.js";
@@ -34,7 +34,7 @@ export function shadowOf(shadow, alpha, placement) {
 }
 
 /** The opacity, 0..255 as floats, of the small copy of the canvas. */
-export function castShadow({ offsetPx, blurPx, opacity }, alpha, placement) {
+function castShadow({ offsetPx, blurPx, opacity }, alpha, placement) {
   const longer = Math.max(placement.canvasWidth, placement.canvasHeight);
   const unit = longer / SCALE_PX, scale = Math.min(1, SHADOW_PX / longer);
   const reach = unit * (Math.max(...offsetPx.map(Math.abs)) + blurPx);

@@ -12,7 +12,8 @@ export class Viewer {
     this.tool = null; // {down, move, up, cancel, key, paint}: what a pointer does besides panning
     this.scale = null; // device pixels for one of the result's; null: as large as it fits
     this.middle = { x: 0.5, y: 0.5 }; // the part of the result, 0..1, in the middle of the view
-    this.pointers = new Map();
+    this.pointers = new Map(); // id -> its latest place in the view
+    this.checks = {};
     this.frame = 0;
     new ResizeObserver(() => this.#resize()).observe(view);
     split.addEventListener("input", () => this.repaint());
@@ -142,74 +143,78 @@ export class Viewer {
   }
 
   #paint() {
-    const { context, canvas, scene, split } = this;
+    const { context, canvas, scene, split, tool } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!scene) return;
-    const { left, top, scale } = this.#place();
-    const width = scene.width * scale, height = scene.height * scale;
-    const border = this.tool ? null : this.#border();
-    context.save();
-    context.beginPath();
-    context.rect(left, top, width, height);
-    context.clip();
-    this.#paintChecks(left, top, width, height);
-    context.imageSmoothingEnabled = scale < 2; // pixels are seen as they are
-    context.setTransform(scale, 0, 0, scale, left, top);
-    if (this.tool) this.tool.under?.(context, scene);
-    scene.paint(context);
-    context.restore();
-    if (border === null) this.tool?.paint?.(context);
-    else if (border.before[1] > border.before[0]) {
-      context.save();
-      context.beginPath();
-      context.rect(border.before[0], 0, border.before[1] - border.before[0], canvas.height);
-      context.clip();
-      context.beginPath();
-      context.rect(left, top, width, height);
-      context.clip();
-      this.#paintChecks(left, top, width, height);
-      context.imageSmoothingEnabled = scale < 2;
-      context.setTransform(scale, 0, 0, scale, left, top);
-      scene.paintOriginal(context);
-      context.restore();
-      if (border.before[1] - border.before[0] < canvas.width) {
-        context.fillStyle = "#000a";
-        context.fillRect(border.x - 1.5 * devicePixelRatio, 0, 3 * devicePixelRatio, canvas.height);
-        context.fillStyle = "#fff";
-        context.fillRect(border.x - 0.75 * devicePixelRatio, 0, 1.5 * devicePixelRatio, canvas.height);
-      }
-    }
+    this.#within(0, canvas.width, () => {
+      tool?.under(context, scene);
+      scene.paint(context);
+    });
+    if (tool) tool.paint(context);
+    else this.#paintBefore();
     split.ariaValueText = `${split.value} %`;
   }
 
-  /** Where before ends and after begins, device pixels: at the middle of the range's thumb; null: there is no before. */
+  /** Paints the original up to the border. */
+  #paintBefore() {
+    const { context, canvas, scene, split } = this;
+    if (split.hidden || !scene.hasOriginal) return;
+    const { x, before: [from, to] } = this.#border();
+    if (from === to) return;
+    this.#within(from, to, () => scene.paintOriginal(context));
+    if (to - from === canvas.width) return;
+    for (const [color, width] of [["#000a", 3], ["#fff", 1.5]]) {
+      context.fillStyle = color;
+      context.fillRect(x - (width / 2) * devicePixelRatio, 0, width * devicePixelRatio, canvas.height);
+    }
+  }
+
+  /** Paints in the result's own pixels, on checks, between two columns of the canvas. */
+  #within(from, to, paint) {
+    const { context, canvas, scene } = this;
+    const { left, top, scale } = this.#place();
+    context.save();
+    context.beginPath();
+    context.rect(from, 0, to - from, canvas.height);
+    context.clip();
+    context.beginPath();
+    context.rect(left, top, scene.width * scale, scene.height * scale);
+    context.clip();
+    context.fillStyle = this.#checks();
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.imageSmoothingEnabled = scale < 2; // pixels are seen as they are
+    context.setTransform(scale, 0, 0, scale, left, top);
+    paint();
+    context.restore();
+  }
+
+  /** Where before ends and after begins, device pixels: at the middle of the range's thumb. */
   #border() {
     const { canvas, split } = this;
-    if (split.hidden || !this.scene.hasOriginal) return { x: 0, before: [0, 0] };
-    const thumb = parseFloat(getComputedStyle(split).getPropertyValue("--thumb")) || 44;
-    const share = split.value / 100;
+    const style = getComputedStyle(split), share = split.value / 100;
+    const thumb = parseFloat(style.getPropertyValue("--thumb"));
     const along = share === 0 ? 0 : share === 1 ? canvas.width
       : (thumb / 2 + share * (split.clientWidth - thumb)) * devicePixelRatio;
-    const isRtl = getComputedStyle(split).direction === "rtl";
+    const isRtl = style.direction === "rtl";
     const x = isRtl ? canvas.width - along : along;
     return { x, before: isRtl ? [x, canvas.width] : [0, x] };
   }
 
-  #paintChecks(left, top, width, height) {
-    const { context, view } = this;
-    const style = getComputedStyle(view), side = SQUARE_PX * devicePixelRatio;
+  /** The pattern that stands for transparency, in the colours of the style sheet. */
+  #checks() {
+    const style = getComputedStyle(this.view), colors = ["--check-a", "--check-b"].map((name) => style.getPropertyValue(name));
+    const side = Math.round(SQUARE_PX * devicePixelRatio), key = `${colors} ${side}`;
+    if (this.checks.key === key) return this.checks.pattern;
     const tile = document.createElement("canvas");
-    tile.width = tile.height = 2 * Math.round(side);
-    const paint = tile.getContext("2d");
-    paint.fillStyle = style.getPropertyValue("--check-a");
-    paint.fillRect(0, 0, tile.width, tile.height);
-    paint.fillStyle = style.getPropertyValue("--check-b");
-    paint.fillRect(0, 0, tile.width / 2, tile.width / 2);
-    paint.fillRect(tile.width / 2, tile.width / 2, tile.width / 2, tile.width / 2);
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.fillStyle = context.createPattern(tile, "repeat");
-    context.fillRect(left, top, width, height);
+    tile.width = tile.height = 2 * side;
+    const context = tile.getContext("2d");
+    [context.fillStyle] = colors;
+    context.fillRect(0, 0, 2 * side, 2 * side);
+    [, context.fillStyle] = colors;
+    for (const at of [0, side]) context.fillRect(at, at, side, side);
+    this.checks = { key, pattern: this.context.createPattern(tile, "repeat") };
+    return this.checks.pattern;
   }
 
   #listen() {
@@ -227,7 +232,7 @@ export class Viewer {
     });
     view.addEventListener("pointermove", (event) => {
       const before = pointers.get(event.pointerId), now = place(event);
-      if (!before) return this.tool?.hover?.(now);
+      if (!before) return this.tool?.hover(now);
       if (pointers.size === 1 && this.tool) {
         for (const each of event.getCoalescedEvents?.() ?? []) this.tool.move(place(each));
         this.tool.move(now);
@@ -241,7 +246,7 @@ export class Viewer {
         if (!pointers.size) this.tool?.up();
       });
     }
-    view.addEventListener("pointerleave", () => this.tool?.hover?.(null));
+    view.addEventListener("pointerleave", () => this.tool?.hover(null));
     view.addEventListener("dblclick", (event) => {
       if (this.tool) return;
       if (this.scale === null) this.#zoomTo(Math.max(1, 2 * this.shownScale), place(event));
@@ -254,13 +259,13 @@ export class Viewer {
     }, { passive: false });
     view.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (this.tool?.key?.(event) || this.#key(event.key)) event.preventDefault();
+      if (this.tool?.key(event) || this.#key(event.key)) event.preventDefault();
     });
   }
 
   #pinch(id, now) {
-    const [other] = [...this.pointers].find(([key]) => key !== id)?.slice(1) ?? [];
     const before = this.pointers.get(id);
+    const [other] = [...this.pointers.values()].filter((point) => point !== before);
     if (!other) return;
     const spread = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
     this.#pan((now.x - before.x) / 2, (now.y - before.y) / 2);
