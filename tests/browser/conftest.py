@@ -87,6 +87,7 @@ def photos(data_dir: Path) -> dict[str, Path]:
     return {name: need(data_dir / path) for name, path in folders.items()}
 
 
+@pytest.fixture
 def home(page: Page) -> Page:
     """A page that is at `/`, maybe still loading: a test of single modules imports them there."""
     page.goto("/", wait_until="commit")
