@@ -103,7 +103,7 @@ def readme_pictures(studio: Studio) -> None:
 def in_few_colors(picture: bytes) -> bytes:
     """A PNG with a palette, small enough for a README."""
     buffer = io.BytesIO()
-    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256)
     image.save(buffer, "PNG", optimize=True)
     assert buffer.tell() < README_BYTES, f"{buffer.tell()} bytes"
     return buffer.getvalue()

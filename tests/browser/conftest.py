@@ -19,6 +19,10 @@ OWN_SCHEMES = ("data", "blob")
 # What Chromium itself writes to the console for an answer that is an error, or for none.
 NO_RESOURCE = "Failed to load resource"
 
+STYLES = 'link[rel="stylesheet"]'
+# The page's files have addresses of their version.
+LOAD = f"window.load = (name) => import(new URL(`js/${{name}}`, document.querySelector('{STYLES}').href));"
+
 Visit = Callable[..., Page]
 
 
@@ -87,7 +91,10 @@ def photos(data_dir: Path) -> dict[str, Path]:
     return {name: need(data_dir / path) for name, path in folders.items()}
 
 
+@pytest.fixture
 def home(page: Page) -> Page:
-    """A page that is at `/`, maybe still loading: a test of single modules imports them there."""
+    """A page that is at `/`, maybe still loading: tests of single modules `load` them there, by name."""
+    page.add_init_script(LOAD)
     page.goto("/", wait_until="commit")
+    page.wait_for_selector(STYLES, state="attached")
     return page

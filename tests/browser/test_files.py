@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Page
 
 from tests.support import encoded, opened, picture
 
-FILES = 'const files = await import("/static/js/files.js");'
+FILES = 'const files = await load("files.js");'
 
 
 def in_page(home: Page, code: str, given: object = None) -> object:

@@ -24,7 +24,7 @@ ERASE, KEEP = "erase", "keep"
 LOOK = ("look",)
 
 RUN = """async ({ cutout, original, actions }) => {
-  const { TouchUp } = await import("/static/js/touchup.js");
+  const { TouchUp } = await load("touchup.js");
   const bitmap = async (src) => {
     const image = Object.assign(new Image(), { src });
     await image.decode();

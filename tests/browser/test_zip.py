@@ -17,7 +17,7 @@ from playwright.sync_api import Error, Page
 from tests.properties import bounded
 
 RUN = """async (files) => {
-  const { zip } = await import("/static/js/zip.js");
+  const { zip } = await load("zip.js");
   const blob = (text) => new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]);
   const packed = await zip(files.map(([name, content]) => ({ name, blob: blob(content) })));
   return new Promise((resolve) => {
@@ -86,7 +86,7 @@ def test_more_than_a_zip_can_hold_is_refused_before_anything_is_read(
     home: Page, count: int, size_bytes: int, sentence: str
 ) -> None:
     run = """async ([count, size]) => {
-      const { zip } = await import("/static/js/zip.js");
+      const { zip } = await load("zip.js");
       await zip(Array.from({ length: count }, (_, number) => ({ name: `${number}`, blob: { size } })));
     }"""
     with pytest.raises(Error, match=sentence):
