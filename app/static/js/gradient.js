@@ -1,4 +1,5 @@
-/** @file CSS gradients as the server reads and paints them: app/imaging/gradient.py; lengths as CSS Images 3, §3.1 and §3.2. */
+/** @file CSS gradients as the server reads and paints them: app/imaging/gradient.py; lengths as CSS Images 3, §3.1 and
+ * §3.2. */
 
 const SIDES = { top: 0, right: 90, bottom: 180, left: 270 };
 // The server has so many shades from 0 to 1 and takes the one at or before a place: its hard edges lie on whole shades.

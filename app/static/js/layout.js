@@ -1,4 +1,5 @@
-/** @file Where the subject stands: the server's own arithmetic (app/imaging/layout.py), so that sizes and places are equal. */
+/** @file Where the subject stands: the server's own arithmetic (app/imaging/layout.py), so that sizes and places are
+ * equal. */
 
 import { clamp, round } from "./numbers.js";
 import { areaAxis, resample, toBytes } from "./planes.js";

@@ -222,7 +222,8 @@ function complain(error) {
 function sentenceOf(error) {
   const known = error instanceof Refusal ? error : new Refusal("page");
   if (known !== error) console.error(error);
-  const sentence = has(`error.${known.code}`) ? t(`error.${known.code}`, { max_mb: maxMb, ...known.values }) : known.message;
+  const key = `error.${known.code}`;
+  const sentence = has(key) ? t(key, { max_mb: maxMb, ...known.values }) : known.message;
   return known.values.count ? `${sentence} ${t("error.wait", known.values)}` : sentence;
 }
 

@@ -46,7 +46,8 @@ export class Photo extends EventTarget {
       if (!this.file) await this.#fetch(signal);
       this.#preview();
       const onState = (now) => this.tell(now);
-      const { blob, header } = await send("/api/remove-background", [["file", this.file, this.name]], { signal, onState });
+      const fields = [["file", this.file, this.name]];
+      const { blob, header } = await send("/api/remove-background", fields, { signal, onState });
       if (!blob.type.startsWith("image/")) throw new Refusal("bad_answer", "", { status: 200 });
       const isFallback = header("X-Method") === "opencv";
       this.facts = {

@@ -1,5 +1,5 @@
-/** @file Pixels of pictures that can be drawn (bitmaps, canvases), read and written in strips: all of a large photo's at once
- * would fill a phone. */
+/** @file Pixels of pictures that can be drawn (bitmaps, canvases), read and written in strips: all of a large photo's
+ * at once would fill a phone. */
 
 import { areaAxis, axisPart, bicubicAxis, resample } from "./planes.js";
 

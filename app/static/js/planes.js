@@ -1,5 +1,6 @@
-/** @file Planes of numbers, {data, width, height, channels}: data is a typed array of height × width × channels values, row by
- * row, of one or four channels. All is done along each axis by itself: every new sample is a weighted sum of old ones. */
+/** @file Planes of numbers, {data, width, height, channels}: data is a typed array of height × width × channels
+ * values, row by row, of one or four channels. All is done along each axis by itself: every new sample is a weighted
+ * sum of old ones. */
 
 import { clamp, round } from "./numbers.js";
 

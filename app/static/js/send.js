@@ -1,5 +1,5 @@
-/** @file One photo to the server and its answer back: with true progress, patience where the server asks for it, and
- * a code for everything that can go wrong. */
+/** @file One photo to the server and its answer back: with true progress, patience where the server asks for it, and a
+ * code for everything that can go wrong. */
 
 const REPLY_TIMEOUT_MS = 120_000, LONGEST_WAIT_S = 60, MOST_TRIES = 6, LOOK_MS = 250;
 
@@ -26,7 +26,9 @@ export async function send(path, fields, { signal = new AbortController().signal
   for (let tries = 1; ; tries++) {
     const xhr = await post(path, fields, signal, onState);
     const seconds = waitAsked(xhr);
-    if (xhr.status === 200 && xhr.response) return { blob: xhr.response, header: (name) => xhr.getResponseHeader(name) };
+    if (xhr.status === 200 && xhr.response) {
+      return { blob: xhr.response, header: (name) => xhr.getResponseHeader(name) };
+    }
     if (!seconds || seconds > LONGEST_WAIT_S || tries === MOST_TRIES) throw await refusalOf(xhr, seconds);
     for (let left = seconds; left > 0; left--) {
       onState({ state: "retrying", seconds: left });

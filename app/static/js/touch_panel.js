@@ -53,7 +53,9 @@ export class TouchPanel {
     const held = document.activeElement;
     for (const step of STEPS) $(step).disabled = !can[step];
     // Who has undone the last stroke is not sent to the top of the page.
-    if (STEPS.includes(held?.id) && held.disabled) (STEPS.map($).find((button) => !button.disabled) ?? $("view")).focus();
+    if (STEPS.includes(held?.id) && held.disabled) {
+      (STEPS.map($).find((button) => !button.disabled) ?? $("view")).focus();
+    }
     this.form.querySelector('[name="brush"][value="keep"]').disabled = touchUp ? !touchUp.canKeep : false;
   }
 

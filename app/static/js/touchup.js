@@ -1,9 +1,8 @@
-/** @file The keep/erase brush: a person's strokes on one cutout, each of which can be undone.
- * 
- * Pixels are changed in tiles. A stroke keeps every tile that it reaches as it was before (that is the undo as well)
- * and paints it anew from there through one mask, in which a pixel only ever gains: dabs that overlap within a stroke
- * leave no bands, and the work and memory of a stroke grow with its length, not with the photo.
- * No pixel is read back: on a GPU that would be slow, and browsers that guard against fingerprints blur what is read. */
+/** @file The keep/erase brush: a person's strokes on one cutout, each of which can be undone.  Pixels are changed in
+ * tiles. A stroke keeps every tile that it reaches as it was before (that is the undo as well) and paints it anew
+ * from there through one mask, in which a pixel only ever gains: dabs that overlap within a stroke leave no bands,
+ * and the work and memory of a stroke grow with its length, not with the photo. No pixel is read back: on a GPU that
+ * would be slow, and browsers that guard against fingerprints blur what is read. */
 
 const TILE_PX = 256;
 const HISTORY_TILES = 256; // 64 MB of RGBA pixels; the oldest steps are forgotten first

@@ -87,7 +87,8 @@ export class Viewer {
       return Math.round(Math.min(0, Math.max(side - drawn, side / 2 - share * drawn)));
     };
     const { canvas, scene, middle } = this;
-    return { scale, left: corner(canvas.width, scene.width, middle.x), top: corner(canvas.height, scene.height, middle.y) };
+    const left = corner(canvas.width, scene.width, middle.x), top = corner(canvas.height, scene.height, middle.y);
+    return { scale, left, top };
   }
 
   /** Zooms about a place of the view, which stays where it is; without one about the middle. */
@@ -203,7 +204,8 @@ export class Viewer {
 
   /** The pattern that stands for transparency, in the colours of the style sheet. */
   #checks() {
-    const style = getComputedStyle(this.view), colors = ["--check-a", "--check-b"].map((name) => style.getPropertyValue(name));
+    const style = getComputedStyle(this.view);
+    const colors = ["--check-a", "--check-b"].map((name) => style.getPropertyValue(name));
     const side = Math.round(SQUARE_PX * devicePixelRatio), key = `${colors} ${side}`;
     if (this.checks.key === key) return this.checks.pattern;
     const tile = document.createElement("canvas");
@@ -268,8 +270,9 @@ export class Viewer {
     const [other] = [...this.pointers.values()].filter((point) => point !== before);
     if (!other) return;
     const spread = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
+    const between = { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 };
     this.#pan((now.x - before.x) / 2, (now.y - before.y) / 2);
-    this.#zoomTo(this.shownScale * (spread(now) / spread(before)), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
+    this.#zoomTo(this.shownScale * (spread(now) / spread(before)), between);
   }
 
   #key(key) {

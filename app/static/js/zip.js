@@ -1,5 +1,5 @@
-/** @file A ZIP of stored entries (PKWARE's APPNOTE.TXT 6.3): photos are compressed already.
- * The archive is a Blob of the photos' Blobs, so their bytes are never copied into memory as a whole. */
+/** @file A ZIP of stored entries (PKWARE's APPNOTE.TXT 6.3): photos are compressed already. The archive is a Blob of
+ * the photos' Blobs, so their bytes are never copied into memory as a whole. */
 
 const SIZE_LIMIT_BYTES = 0xffffffff; // more needs Zip64, which not every program reads
 const COUNT_LIMIT = 0xffff;
