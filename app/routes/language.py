@@ -15,8 +15,8 @@ DEFAULT = "en"
 
 def chosen() -> str:
     """The language of this request: `?lang=`, else what the browser likes best of those that there are."""
-    named = request.args.get("lang", "")
-    return named if named in STRINGS else request.accept_languages.best_match(STRINGS) or DEFAULT
+    wanted = [request.args.get("lang", ""), *(name.split("-")[0] for name in request.accept_languages.values())]
+    return next((name for name in wanted if name in STRINGS), DEFAULT)
 
 
 def strings() -> Strings:

@@ -109,14 +109,20 @@ def open_background(background: Background, decoding: Decoding | None) -> Backdr
     return Picture(photo.rgb, background.fit, background.color)
 
 
-def take_photo(background: Backdrop | Veil | BlurredPhoto | None, rgb: Pixels) -> Backdrop | Veil | Unfocused | None:
-    """Keep a small copy of a photo that is to be blurred, uint8 [H, W, 3]; anything else is given back as it is.
+def take_photo(
+    background: Backdrop | Veil | BlurredPhoto | None, rgb: Pixels, alpha: Pixels | None
+) -> Backdrop | Veil | Unfocused | None:
+    """Keep a small copy of a photo that is to be blurred, uint8 [H, W, 3], on white where its own alpha, uint8 [H, W],
+    lets through; anything else is given back as it is.
 
     Of the photo as it was decoded: later the colours of its soft edges become the subject's own, and would glow.
     """
     if not isinstance(background, BlurredPhoto):
         return background
-    return Unfocused(preprocess.reduce_to(rgb, refine.GUIDE_PX).copy(), background.radius_px)
+    small = preprocess.reduce_to(rgb, refine.GUIDE_PX).copy()
+    if alpha is not None:  # its hidden colours are nobody's
+        small = composite.over(small, preprocess.reduce_to(alpha, refine.GUIDE_PX), np.array(DEFAULT.color, np.uint8))
+    return Unfocused(small, background.radius_px)
 
 
 def _converted(color: RGB, convert: Callable[[Pixels], Pixels]) -> RGB:

@@ -240,7 +240,7 @@ class TinyU2NetService:
                 shrink=plan.photo.shrink,
                 most_px=plan.photo.most_px,
             )
-            background = bg_changer.take_photo(opened, photo.rgb)
+            background = bg_changer.take_photo(opened, photo.rgb, photo.alpha)
         height, width = photo.rgb.shape[:2]
         reduced_to = max(height, width) / max(probe.width, probe.height)
         region = stages.region_of(options.roi, height, width, reduced_to)

@@ -38,8 +38,8 @@ export class Brush extends EventTarget {
   /** A second finger came: this was no stroke. */
   cancel() {
     if (!this.isDown) return;
-    this.up();
-    this.touchUp.undo();
+    this.isDown = false;
+    this.touchUp.cancel();
     this.#painted();
   }
 

@@ -1,5 +1,7 @@
 /** @file Ways in for photos: chosen, taken, dropped anywhere, pasted, or an address. */
 
+import { t } from "./strings.js";
+
 /** `onFiles` hears File[], `onAddress` the address of a photo. */
 export function takePhotos({ form, onFiles, onAddress }) {
   const address = document.getElementById("address");
@@ -16,11 +18,15 @@ export function takePhotos({ form, onFiles, onAddress }) {
   const fetchIt = () => {
     const text = address.value.trim();
     const found = addressIn(/^[\w-]+(\.[\w-]+)+\//.test(text) ? `https://${text}` : text);
-    if (!found) return address.reportValidity() && address.focus();
+    if (!found) {
+      address.setCustomValidity(t("error.invalid_image_url"));
+      return address.reportValidity();
+    }
     address.value = "";
     onAddress(found);
   };
   document.getElementById("fetch").addEventListener("click", fetchIt);
+  address.addEventListener("input", () => address.setCustomValidity(""));
   address.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();

@@ -23,13 +23,13 @@ export function chosenGradient({ gradient_direction: direction, gradient_from: f
   return gradientOf(direction.value, from.value, to.value);
 }
 
-/** The look of scene.js. `image` is {bitmap, file} of the image to put behind, or null while there is none. */
-export function lookOf(form, image) {
+/** The look of scene.js, for a file of this format. `image` is {bitmap, file} of the image to put behind, or null. */
+export function lookOf(form, image, format = form.elements.format.value) {
   const fields = form.elements;
-  return { background: backgroundOf(fields, image), shadow: shadowOf(fields), layout: layoutOf(fields) };
+  return { background: backgroundOf(fields, image, format), shadow: shadowOf(fields), layout: layoutOf(fields) };
 }
 
-function backgroundOf(fields, image) {
+function backgroundOf(fields, image, format) {
   switch (fields.background.value) {
     case "color": return { kind: "color", color: fields.background_color.value };
     case "gradient": return { kind: "gradient", css: chosenGradient(fields) };
@@ -37,7 +37,7 @@ function backgroundOf(fields, image) {
     case "image": if (image) return { kind: "image", ...image, fit: "cover" };
   }
   // A JPEG stands on white where nothing else is behind.
-  return fields.format.value === "jpeg" ? { kind: "color", color: "#ffffff" } : { kind: "transparent" };
+  return format === "jpeg" ? { kind: "color", color: "#ffffff" } : { kind: "transparent" };
 }
 
 function shadowOf(fields) {

@@ -54,6 +54,7 @@ function add(photo, { isOpened = false } = {}) {
     $("list").append(entry.item);
   }
   photo.addEventListener("change", () => changed(photo));
+  photo.addEventListener("original", () => photo === current && open(photo));
   if (isOpened) open(photo);
   pump();
 }
@@ -111,6 +112,7 @@ async function open(photo) {
   const turn = ++opening;
   if (current !== photo) {
     touchPanel.work(null);
+    viewer.scene?.dispose?.();
     current?.close();
     current = photo;
     complaint = news = "";
@@ -122,9 +124,11 @@ async function open(photo) {
   const scene = photo.state === "done" ? await resultScene(photo) : await previewScene(photo);
   if (turn !== opening || !scene) return;
   $("sample")?.remove();
+  viewer.scene?.dispose?.();
   viewer.show(scene);
   if (!photo.isSample && scene instanceof Scene) showWholeOnce();
-  touchPanel.work(scene instanceof Scene ? photo : null);
+  if (scene instanceof Scene && touchPanel.photo !== photo) touchPanel.work(photo);
+  touchPanel.render();
   paintLook();
 }
 
@@ -181,13 +185,13 @@ function render() {
   $("retry").hidden = LASTING.includes(photo?.error?.code);
   say($("alert"), state === "failed" ? sentenceOf(photo.error) : complaint);
   say($("status"), news || statusOf(photo, state));
-  say($("notice"), noticeOf((state === "done" && photo.facts) || {}));
+  say($("notice"), photo?.lacksOriginal ? t("facts.no_original") : noticeOf((state === "done" && photo.facts) || {}));
   $("notice").hidden = !$("notice").textContent;
   const own = photos.filter((each) => !each.isSample);
   $("list-actions").hidden = own.length < 2;
   $("zip").disabled = own.filter((each) => each.state === "done").length < 2;
   $("split").hidden = !viewer.scene?.hasOriginal || Boolean(viewer.tool);
-  $("touch").inert = state !== "done";
+  $("touch").inert = !(viewer.scene instanceof Scene);
   if ($("api-key")) $("api-key").ariaInvalid = String(photo?.error?.code === "invalid_api_key");
 }
 
@@ -234,7 +238,6 @@ async function takeImage(file) {
   try {
     const bitmap = file && (await decoded(file) ?? await decoded(await readable(file)));
     if (file && !bitmap) throw new Refusal("invalid_background_image");
-    image?.bitmap.close();
     image = bitmap && { bitmap, file };
   } catch {
     complain(new Refusal("invalid_background_image"));

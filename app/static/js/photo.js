@@ -23,6 +23,8 @@ export class Photo extends EventTarget {
     this.open = null; // a promise of the decoded pictures
     this.touchUp = null;
     this.run = null; // the AbortController of what is under way
+    this.askedFor = null; // the opening for which the server was asked for a copy
+    this.lacksOriginal = false; // it could not be had
   }
 
   get state() {
@@ -42,20 +44,20 @@ export class Photo extends EventTarget {
   async cutOut() {
     const { signal } = (this.run = new AbortController());
     this.error = null;
+    this.tell(this.file ? { state: "uploading", share: 0 } : { state: "fetching" }); // at once: it waits no more
     try {
       if (!this.file) await this.#fetch(signal);
       this.#preview();
       const onState = (now) => this.tell(now);
       const fields = [["file", this.file, this.name]];
       const { blob, header } = await send("/api/remove-background", fields, { signal, onState });
-      if (!blob.type.startsWith("image/")) throw new Refusal("bad_answer", "", { status: 200 });
       const isFallback = header("X-Method") === "opencv";
       this.facts = {
         width: header("X-Width"), height: header("X-Height"), isFallback,
         model: isFallback ? "OpenCV" : header("X-Model"), seconds: (header("X-Total-Ms") / 1000).toFixed(1),
         isResized: header("X-Resized") === "true", confidence: Number(header("X-Confidence")),
       };
-      await this.finish(blob);
+      await this.finish(blob, signal);
     } catch (error) {
       if (signal.aborted) return this.tell({ state: "cancelled" });
       if (!(error instanceof Refusal)) console.error(error);
@@ -66,10 +68,12 @@ export class Photo extends EventTarget {
     }
   }
 
-  /** Takes the cut-out, a PNG. */
-  async finish(blob) {
+  /** Takes the cut-out, a PNG; a Refusal is thrown where it is none. */
+  async finish(blob, signal) {
+    const bitmap = await decoded(blob);
+    signal?.throwIfAborted();
+    if (!bitmap) throw new Refusal("bad_answer", "", { status: 200 });
     this.cutoutBlob = blob;
-    const bitmap = await createImageBitmap(blob);
     this.#draw(bitmap);
     bitmap.close();
     this.tell({ state: "done" });
@@ -81,35 +85,50 @@ export class Photo extends EventTarget {
     this.tell(this.now);
   }
 
-  /** The pictures of a finished photo: {cutout, original}, decoded; the original is null if it cannot be had. */
+  /** The pictures of a finished photo, decoded: {cutout, original}. The original is null where this browser cannot read
+   * the photo: then the server is asked for a copy, and "original" told when it has come, or cannot. */
   async pictures() {
     this.open ??= this.#decode();
-    const { cutout, original } = await this.open;
-    return { cutout: this.touchUp.isTouched ? this.touchUp.canvas : cutout, original };
+    const { open } = this, opened = await open;
+    if (this.open === open) this.touchUp = opened.touchUp;
+    if (!opened.original) this.#fetchCopy(open);
+    const { cutout, original, touchUp } = opened;
+    return { cutout: touchUp.isTouched ? touchUp.canvas : cutout, original };
   }
 
   /** Gives the memory of the decoded pictures back, until they are wanted again; a touched-up photo keeps them. */
-  async close() {
-    if (!this.open || this.touchUp?.canUndo || this.touchUp?.canRedo) return;
-    const { cutout, original } = await this.open;
+  close() {
+    if (this.touchUp?.canUndo || this.touchUp?.canRedo) return;
+    const { open } = this;
     this.open = this.touchUp = null;
-    cutout.close();
-    original?.close();
+    open?.then(({ cutout, original }) => {
+      cutout.close();
+      original?.close();
+    }, () => {});
   }
 
   async #decode() {
-    const cutout = await createImageBitmap(this.cutoutBlob);
-    const original = await this.#original();
-    this.touchUp = new TouchUp(cutout, original);
-    return { cutout, original };
+    try {
+      const cutout = await createImageBitmap(this.cutoutBlob), original = await decoded(this.copy ?? this.file);
+      return { cutout, original, touchUp: new TouchUp(cutout, original) };
+    } catch (error) {
+      this.open = null;
+      throw error;
+    }
   }
 
-  /** The photo as this browser reads it; of one that it cannot read the server's copy; null if neither can be had. */
-  async #original() {
-    const own = await decoded(this.copy ?? this.file);
-    if (own) return own;
+  /** Asks the server for a copy to show, once for each time that the photo is opened. */
+  async #fetchCopy(open) {
+    if (this.askedFor === open) return;
+    this.askedFor = open;
     this.copy = await readable(this.file).catch(() => null);
-    return decoded(this.copy);
+    this.lacksOriginal = !this.copy;
+    if (this.copy && this.open === open) {
+      const opened = await open;
+      opened.original = await decoded(this.copy);
+      opened.touchUp.takeOriginal(opened.original);
+    }
+    this.dispatchEvent(new Event("original"));
   }
 
   /** The photo as it came, decoded, or null: what is shown until the cut-out is there. */
@@ -139,7 +158,6 @@ export class Photo extends EventTarget {
   }
 
   async #fetch(signal) {
-    this.tell({ state: "fetching" });
     const onState = (now) => now.state === "retrying" && this.tell(now);
     const { blob } = await send("/api/fetch-photo", [["image_url", this.address]], { signal, onState });
     this.file = new File([blob], this.name, { type: blob.type });

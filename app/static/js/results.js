@@ -8,23 +8,35 @@ import { Refusal, send } from "./send.js";
 
 const QUALITY = { webp: 0.9, jpeg: 0.92 }; // as app/imaging/encode.py
 
-/** The file of a photo in a format, by what the panel says; `image` is that of the background, or null. */
-export async function fileOf(photo, { form, image, format }) {
-  if (photo.touchUp?.isTouched) return paintedFile(photo, { form, image, format });
-  const words = wordsOf(form, image, format);
+/** What the panel says at this moment, for files of this format: it may say another thing before they are made. */
+export function wishOf(form, image, format) {
+  return { format, image, look: lookOf(form, image, format), words: wordsOf(form, image, format) };
+}
+
+/** The file of a photo by a wish; `onState` hears of its way (send.js). `maxBytes` is what the server takes. */
+export async function fileOf(photo, wish, { onState, maxBytes }) {
+  if (photo.touchUp?.isTouched) return paintedFile(photo, wish);
+  const { format, image, words } = wish;
   if (format === "png" && words.length === 1) return photo.cutoutBlob;
-  const key = words.map(([name, value]) => [name, value.name ? `${value.name} ${value.size}` : value]).join();
-  if (photo.latest?.key !== key) {
-    const { blob } = await send("/api/remove-background", [["file", photo.file, photo.name], ...words]);
-    photo.latest = { key, blob };
+  const behindBytes = words.some(([, value]) => value === image?.file) ? image.file.size : 0;
+  if (photo.file.size + behindBytes > maxBytes) throw new Refusal("together_too_large");
+  if (!photo.latest || !areSame(photo.latest.words, words)) {
+    const { blob } = await send("/api/remove-background", [["file", photo.file, photo.name], ...words], { onState });
+    photo.latest = { words, blob };
   }
   return photo.latest.blob;
 }
 
-async function paintedFile(photo, { form, image, format }) {
+/** Whether two lists of words say the same; files are the same only if they are one. */
+function areSame(some, others) {
+  return some.length === others.length
+    && some.every(([name, value], at) => name === others[at][0] && value === others[at][1]);
+}
+
+async function paintedFile(photo, { format, look }) {
   const { cutout, original } = await photo.pictures();
   const scene = new Scene(cutout, original);
-  scene.look = lookOf(form, image);
+  scene.look = look;
   await scene.settle();
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: scene.width, height: scene.height });

@@ -21,6 +21,7 @@ export class Scene {
   #original;
   #look = PLAIN;
   #kept = new Kept();
+  #isDisposed = false;
   #settled = null; // what `settle` worked out, as a layer, and the `layers` it is made of
   #settling = null;
 
@@ -96,6 +97,11 @@ export class Scene {
     return this.#settling;
   }
 
+  /** Ends what is being worked out: the pictures may be closed from now on, and nothing painted any more. */
+  dispose() {
+    this.#isDisposed = true;
+  }
+
   get #alpha() {
     return this.#kept.get("alpha", [], () => alphaOf(this.#cutout));
   }
@@ -150,7 +156,7 @@ export class Scene {
   }
 
   async #settle() {
-    while (this.#layers.some((layer) => !layer.isExact) && !this.#isSettled) {
+    while (!this.#isDisposed && this.#layers.some((layer) => !layer.isExact) && !this.#isSettled) {
       this.#settled = null; // it holds as many pixels as the result
       const layers = this.#layers, canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [this.width, this.height];
@@ -159,6 +165,7 @@ export class Scene {
       for (; !step.done && areSame(layers, this.#layers); step = work.next()) {
         if (performance.now() < pauseAt) continue;
         await new Promise((resolve) => setTimeout(resolve));
+        if (this.#isDisposed) return;
         pauseAt = performance.now() + WORK_MS;
       }
       if (step.done) this.#settled = { layers, paint: (context) => context.drawImage(canvas, 0, 0) };

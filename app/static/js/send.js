@@ -1,7 +1,7 @@
 /** @file One photo to the server and its answer back: with true progress, patience where the server asks for it, and a
  * code for everything that can go wrong. */
 
-const REPLY_TIMEOUT_MS = 120_000, LONGEST_WAIT_S = 60, MOST_TRIES = 6, LOOK_MS = 250;
+const SILENCE_MS = 120_000, LONGEST_WAIT_S = 60, MOST_TRIES = 6, LOOK_MS = 250;
 
 /** What went wrong: a code of the server's or of this page's, and the server's own sentence. */
 export class Refusal extends Error {
@@ -39,18 +39,27 @@ export async function send(path, fields, { signal = new AbortController().signal
 
 /** One POST. XMLHttpRequest, because fetch cannot tell how much of an upload is done. */
 function post(path, fields, signal, onState) {
+  if (/[^\x20-\x7e]/.test(key())) return Promise.reject(new Refusal("invalid_api_key")); // no header can hold it
   const body = new FormData();
   for (const [name, value] of fields) body.append(name, value);
   const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
+    const ended = new AbortController(), watching = new AbortController();
     let patience = 0;
     const end = (settle, value) => {
       clearTimeout(patience);
       watching.abort();
+      ended.abort();
       settle(value);
     };
-    const watching = new AbortController();
+    const waitOn = () => {
+      clearTimeout(patience);
+      patience = setTimeout(() => {
+        end(reject, new Refusal("timeout"));
+        xhr.abort();
+      }, SILENCE_MS);
+    };
     xhr.open("POST", root() + path);
     xhr.setRequestHeader("Accept", "image/*");
     xhr.setRequestHeader("X-Request-ID", id);
@@ -61,21 +70,21 @@ function post(path, fields, signal, onState) {
     };
     xhr.upload.onload = () => {
       onState({ state: "sent" });
-      patience = setTimeout(() => {
-        end(reject, new Refusal("timeout"));
-        xhr.abort();
-      }, REPLY_TIMEOUT_MS);
+      waitOn();
       watch(id, onState, watching.signal);
     };
     xhr.onprogress = () => {
+      waitOn();
       watching.abort();
       if (xhr.status === 200) onState({ state: "receiving" });
     };
     xhr.onload = () => end(resolve, xhr);
-    xhr.onerror = () => end(reject, new Refusal("offline"));
+    xhr.onerror = async () => {
+      end(reject, new Refusal(await isUnreadable(fields) ? "unreadable_file" : "offline"));
+    };
     xhr.onabort = () => end(reject, signal.reason);
     if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener("abort", () => xhr.abort(), { signal: watching.signal });
+    signal.addEventListener("abort", () => xhr.abort(), { signal: ended.signal });
     onState({ state: "uploading", share: 0 });
     xhr.send(body);
   });
@@ -94,6 +103,14 @@ async function watch(id, onState, signal) {
   }
 }
 
+/** Whether a file cannot be read any more: a folder, or one that was changed since it was chosen. */
+async function isUnreadable(fields) {
+  for (const [, value] of fields) {
+    if (value instanceof File && !await value.slice(0, 1).arrayBuffer().catch(() => null)) return true;
+  }
+  return false;
+}
+
 /** Resolves after so many milliseconds, or rejects with the signal's reason. */
 function sleep(ms, signal) {
   return new Promise((resolve, reject) => {
@@ -110,13 +127,13 @@ function waitAsked(xhr) {
   const header = xhr.getResponseHeader("Retry-After");
   if (!header || ![429, 503].includes(xhr.status)) return 0;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
-  return seconds > 0 ? Math.ceil(seconds) : 1;
+  return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : 0;
 }
 
 async function refusalOf(xhr, waitS) {
   const answer = await xhr.response?.text().then(JSON.parse).catch(() => null);
   const error = answer?.error;
-  if (!error?.code) return new Refusal("bad_answer", "", { status: xhr.status });
+  if (typeof error?.code !== "string") return new Refusal("bad_answer", "", { status: xhr.status });
   // A long wait is the person's: in minutes.
-  return new Refusal(error.code, error.message, waitS > LONGEST_WAIT_S ? { count: Math.ceil(waitS / 60) } : {});
+  return new Refusal(error.code, String(error.message), waitS > LONGEST_WAIT_S ? { count: Math.ceil(waitS / 60) } : {});
 }

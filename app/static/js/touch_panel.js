@@ -18,6 +18,7 @@ export class TouchPanel {
     });
     for (const step of STEPS) $(step).addEventListener("click", () => this.#step(step));
     addEventListener("keydown", (event) => {
+      if (event.target.matches("[type=url], [type=password]")) return; // its own text
       if (!viewer.tool || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
       event.preventDefault();
       this.#step(event.shiftKey ? "redo" : "undo");

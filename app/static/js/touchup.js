@@ -45,6 +45,11 @@ export class TouchUp {
     return Boolean(this.#original);
   }
 
+  /** Takes an original that came later. */
+  takeOriginal(original) {
+    this.#original = original;
+  }
+
   /** Whether the canvas differs from the cutout by a stroke. */
   get isTouched() {
     return this.#isTouched;
@@ -86,6 +91,15 @@ export class TouchUp {
     const step = this.#stroke?.step;
     this.#stroke = null;
     if (step?.tiles.size) this.#remember(step);
+  }
+
+  /** Takes the stroke back that is being drawn, as if it had never begun. */
+  cancel() {
+    const step = this.#stroke?.step;
+    this.#stroke = null;
+    if (!step) return;
+    for (const [tile, pixels] of step.tiles) replaceTile(this.#context, tile, pixels, tile.left, tile.top);
+    this.#isTouched = step.wasTouched;
   }
 
   undo() {

@@ -16,6 +16,7 @@ export class Viewer {
     this.checks = {};
     this.frame = 0;
     new ResizeObserver(() => this.#resize()).observe(view);
+    this.#onOtherScreen();
     split.addEventListener("input", () => this.repaint());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.repaint());
     this.#listen();
@@ -133,6 +134,14 @@ export class Viewer {
   #zoomed() {
     this.view.classList.toggle("can-pan", Boolean(this.#canPan));
     this.repaint();
+  }
+
+  /** A window that is moved to a finer screen is as large as before, in other pixels. */
+  #onOtherScreen() {
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => {
+      this.#resize();
+      this.#onOtherScreen();
+    }, { once: true });
   }
 
   #resize() {
