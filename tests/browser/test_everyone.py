@@ -137,9 +137,9 @@ def test_the_tab_key_comes_to_everything(page: Page, photos: dict[str, Path]) ->
 @pytest.mark.parametrize(
     ("locale", "path", "code", "title"),
     [
-        ("es-MX", "/", "es", "Recorta el sujeto de una foto"),
+        ("es-MX", "/", "es", "Quita el fondo de una foto"),
         ("pt-BR", "/", "pt", language.STRINGS["pt"]["title"]),
-        ("fr-FR", "/", "en", "Cut the subject out of a photo"),
+        ("fr-FR", "/", "en", "Remove the background of a photo"),
         ("es-ES", "/?lang=pt", "pt", language.STRINGS["pt"]["title"]),
     ],
 )
@@ -158,7 +158,7 @@ def test_the_page_speaks_a_persons_language(
 def test_another_language_is_chosen(page: Page) -> None:
     come(page)
     page.get_by_role("link", name="Español").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Recorta el sujeto de una foto")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Quita el fondo de una foto")
     expect(page.get_by_role("link", name="Español")).to_have_attribute("aria-current", "true")
 
 

@@ -133,7 +133,7 @@ def test_an_address_is_pasted_anywhere(page_online: Page) -> None:
 def test_an_address_without_a_photo_is_told(page_online: Page) -> None:
     come(page_online)
     page_online.locator("#address").fill("http://photos.example/none.png")
-    page_online.get_by_role("button", name="Fetch").click()
+    page_online.get_by_role("button", name="Add", exact=True).click()
     wait_for(page_online, "failed")
     expect(page_online.get_by_role("alert")).to_contain_text("No photo could be fetched from this address.")
 
@@ -142,7 +142,7 @@ def test_an_address_within_the_servers_own_network_is_refused(visit: Visit, serv
     page = visit(may_fail=True)
     come(page)
     page.locator("#address").fill(f"{server.url}/static/sample.jpg")
-    page.get_by_role("button", name="Fetch").click()
+    page.get_by_role("button", name="Add", exact=True).click()
     wait_for(page, "failed")
     expect(page.get_by_role("alert")).to_contain_text("not an address of a public site")
 
@@ -150,7 +150,7 @@ def test_an_address_within_the_servers_own_network_is_refused(visit: Visit, serv
 def test_what_is_no_address_is_not_sent(page: Page) -> None:
     come(page)
     page.locator("#address").fill("no address")
-    page.get_by_role("button", name="Fetch").click()
+    page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#address")).to_be_focused()
     expect(entries(page)).to_have_count(0)
 

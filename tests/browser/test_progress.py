@@ -216,7 +216,7 @@ def test_what_is_wrong_with_a_file_is_said(
     choose(page, bad_files[name])
     wait_for(page, "failed")
     expect(page.get_by_role("alert")).to_contain_text(sentence)
-    expect(entries(page, "failed")).to_contain_text("Not cut out")
+    expect(entries(page, "failed")).to_contain_text("Failed")
     choose(page, photos["girl"])
     wait_for(page, "done")
     expect(page.locator("#alert")).to_be_hidden()

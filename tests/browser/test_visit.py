@@ -64,7 +64,7 @@ def test_photos_wait_for_those_before_them(page: Page, photos: dict[str, Path]) 
     come(page)
     with slow_uploads(page):
         choose(page, photos["girl"], photos["hockey"], photos["whisk"])
-        expect(entries(page).nth(2)).to_contain_text("Waiting for the photos before it")
+        expect(entries(page).nth(2)).to_contain_text("Waiting")
         page.get_by_role("button", name="Cancel").click()
         expect(entries(page).nth(2)).not_to_contain_text("Waiting")
 

@@ -65,7 +65,7 @@ def test_each_background_is_made_by_the_plain_form(
     plain_page.locator("#color").fill("#8040c0")
     plain_page.locator("#gradient-to").fill("#8040c0")
     plain_page.set_input_files("#background-image", photos["car"])
-    plain_page.get_by_role("button", name="Cut out").click()
+    plain_page.get_by_role("button", name="Remove the background").click()
     pixels = result(plain_page)
     assert pixels.shape == (267, 400, 4)
     assert is_right(pixels)
@@ -79,7 +79,7 @@ def test_size_and_format_are_the_plain_forms_too(plain_page: Page, photos: dict[
     open_part(plain_page, "File format")
     plain_page.locator("#preset").select_option("banner")
     pick(plain_page, "format", "jpeg")
-    plain_page.get_by_role("button", name="Cut out").click()
+    plain_page.get_by_role("button", name="Remove the background").click()
     assert result(plain_page).shape == (500, 1500, 4)
     expect(plain_page.get_by_role("link", name="Download")).to_have_attribute("download", "girl.jpg")
 
@@ -88,9 +88,9 @@ def test_what_is_wrong_is_said_and_the_form_is_there_again(plain_page: Page, tmp
     words = tmp_path / "words.jpg"
     words.write_bytes(b"These are only words.")
     plain_page.set_input_files("#file", words)
-    plain_page.get_by_role("button", name="Cut out").click()
+    plain_page.get_by_role("button", name="Remove the background").click()
     expect(plain_page.get_by_role("alert")).to_contain_text("This is not a photo we can read.")
-    expect(plain_page.get_by_role("button", name="Cut out")).to_be_visible()
+    expect(plain_page.get_by_role("button", name="Remove the background")).to_be_visible()
 
 
 def test_what_needs_javascript_is_not_offered(plain_page: Page) -> None:

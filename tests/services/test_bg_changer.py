@@ -63,7 +63,7 @@ def test_a_shadow_lies_in_front_of_a_veil() -> None:
 
 def test_a_blurred_photo_is_the_one_that_was_decoded_not_that_of_the_subjects_own_colours() -> None:
     photo, alpha = np.full((40, 60, 3), 100, np.uint8), np.full((40, 60), 30, np.uint8)
-    background = take_photo(BlurredPhoto(10), photo)
+    background = take_photo(BlurredPhoto(10), photo, None)
     photo[:] = 250  # as if all of it were a soft edge
     picture = put_on_background(photo, alpha, Placement.identity(40, 60), background=background)
     assert (picture == round((250 * 30 + 100 * 225) / 255)).all()
