@@ -295,7 +295,8 @@ def test_a_jpeg_is_seen_on_white_as_its_file_is(page: Page, photos: dict[str, Pa
     assert opened(download(page)[1]).getpixel((0, 0)) == tuple(int(value) for value in shown[0, 0])
 
 
-def test_an_image_that_cannot_be_opened_is_told(page: Page, photos: dict[str, Path], tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_opened_is_told(visit: Visit, photos: dict[str, Path], tmp_path: Path) -> None:
+    page = visit(may_fail=True)
     cut_out(page, photos["girl"])
     words = tmp_path / "words.png"
     words.write_bytes(b"These are only words.")

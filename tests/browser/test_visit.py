@@ -147,4 +147,4 @@ def test_the_fallback_is_told(visit: Visit, server_without_the_network: Server, 
     page = visit(url=server_without_the_network.url)
     cut_out(page, photos["girl"])
     expect(page.locator("#status")).to_contain_text("OpenCV", timeout=LIMIT_MS)
-    expect(page.locator("#notice")).to_contain_text("This is the simpler fallback (OpenCV)")
+    expect(page.locator("#notice")).to_contain_text("A simpler method (OpenCV) was used")

@@ -36,7 +36,10 @@ def _codes(response: object) -> list[str]:
 def codes_of_the_page() -> set[str]:
     modules = REPO.joinpath("app/static/js").glob("*.js")
     text = "\n".join(path.read_text(encoding="utf-8") for path in modules)
-    return set(re.findall(r'Refusal\("(\w+)"', text)) | set(re.findall(r'"error\.(\w+)"', text))
+    thrown = re.findall(r"Refusal\((.*)", text)
+    return {code for line in thrown for code in re.findall(r'"([a-z_]+)"', line)} | set(
+        re.findall(r'"error\.(\w+)"', text)
+    )
 
 
 @pytest.mark.parametrize("code", language.STRINGS)

@@ -23,7 +23,10 @@ const $ = (id) => document.getElementById(id);
 const form = $("cut"), { maxMb } = form.dataset;
 const viewer = new Viewer({ view: $("view"), canvas: $("canvas"), split: $("split") });
 const touchPanel = new TouchPanel(form, viewer, {
-  onTool: () => paintLook(),
+  onTool: () => {
+    paintLook();
+    render();
+  },
   onStroke: (canvas) => {
     viewer.scene.replaceCutout(canvas);
     if (viewer.tool) viewer.repaint();
@@ -130,6 +133,7 @@ async function open(photo) {
   if (scene instanceof Scene && touchPanel.photo !== photo) touchPanel.work(photo);
   touchPanel.render();
   paintLook();
+  render();
 }
 
 /** The example shows both halves; the first own result is seen whole, and from then on the person decides. */
