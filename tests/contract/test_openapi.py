@@ -230,7 +230,7 @@ def test_a_missing_key_is_as_the_document_has_it() -> None:
 def test_a_fault_of_the_server_is_as_the_document_has_it(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, method: str
 ) -> None:
-    def broken() -> None:
+    def broken(**_values: object) -> None:
         raise KeyError
 
     endpoint, _ = app.url_map.bind("").match(path, method=method)

@@ -105,7 +105,7 @@ def fetch_photo(settings: Settings) -> Operation:
         "summary": "The photo at an address, as it is",
         "description": "For pages in a browser, which may not read the files of other sites.",
         "requestBody": request_bodies.address(settings),
-        "responses": {"200": responses.PHOTO, **refused_with("400", "401", "413", "415", "422", "429", "503")},
+        "responses": {"200": responses.PHOTO, **refused_with("400", "401", "413", "415", "422", "429", "500", "503")},
     }
 
 
@@ -137,7 +137,7 @@ def progress() -> Operation:
         "summary": "Where a photo is that is being worked on",
         "description": "Of a request that was sent with an X-Request-ID, until it is answered. It waits for nothing.",
         "parameters": [{**PARAMETERS["RequestId"], "name": "request_id", "in": "path", "required": True}],
-        "responses": {"200": json_answer("Where it is.", "Progress"), **refused_with("401")},
+        "responses": {"200": json_answer("Where it is.", "Progress"), **refused_with("401", "500")},
     }
 
 
