@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.support import opened
 
 Pixels = np.ndarray[Any, Any]
 Point = tuple[float, float]
 
+CUT_OUT = "**/api/remove-background"
 LIMIT_MS = 30_000
 # Frames in which the page has time to paint what was asked for.
 MOST_FRAMES = 300
+# The line that `across` draws, in the pixels of a photo of 400 × 267, well within the brush's rim.
+LINE = (slice(118, 148), slice(110, 290))
 
 _NEXT_FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve())))"
 _CANVAS = """(canvas) => {
@@ -52,8 +57,21 @@ def cut_out(page: Page, *photos: Path) -> None:
 @contextmanager
 def slow_uploads(page: Page, bytes_per_s: int = 1000) -> Iterator[None]:
     """Let uploads take their time in this block: by default so much that a photo stays under way."""
+    with _slow_net(page, up=bytes_per_s):
+        yield
+
+
+@contextmanager
+def slow_answers(page: Page, bytes_per_s: int = 1000) -> Iterator[None]:
+    """Let answers take their time in this block."""
+    with _slow_net(page, down=bytes_per_s):
+        yield
+
+
+@contextmanager
+def _slow_net(page: Page, *, up: int = -1, down: int = -1) -> Iterator[None]:
     devtools = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
+    slow = {"offline": False, "latency": 0, "downloadThroughput": down, "uploadThroughput": up}
     devtools.send("Network.emulateNetworkConditions", slow)
     try:
         yield
@@ -91,6 +109,11 @@ def stage(page: Page) -> Pixels:
     shown = page.locator("#canvas").evaluate(_CANVAS)
     pixels = np.frombuffer(base64.b64decode(shown["pixels"]), np.uint8)
     return pixels.reshape(shown["height"], shown["width"], 4)
+
+
+def is_drawn(page: Page) -> bool:
+    """Whether the stage comes to show anything."""
+    return eventually(page, lambda: bool(stage(page)[:, :, 3].any()))
 
 
 def result_on(page: Page, width: int, height: int, *, split: int = 0) -> Pixels:
@@ -147,3 +170,62 @@ def middle(page: Page, selector: str) -> Point:
     box = page.locator(selector).bounding_box()
     assert box
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def take(page: Page, brush: str, size_px: int = 60) -> None:
+    """Take the brush at 100 %, so that its size is in the photo's pixels."""
+    open_part(page, "Touch up")
+    pick(page, "brush", brush)
+    set_range(page, "#brush-size", size_px)
+    page.locator("#zoom-actual").click()
+
+
+def alpha_of(page: Page) -> Pixels:
+    return np.asarray(opened(download(page)[1]))[:, :, 3]
+
+
+def across(page: Page, reach: int = 100) -> None:
+    """Draw a line through the middle of the photo, as far as this to each side on the screen."""
+    x, y = middle(page, "#view")
+    drag(page, (x - reach, y), (x + reach, y))
+
+
+def answer_once(page: Page, status: int, code: str, retry_after_s: int = 0) -> None:
+    """Let the next photo be refused, and those after it go to the server."""
+    answers = iter([status])
+
+    def reply(route: Route) -> None:
+        if next(answers, None) is None:
+            return route.fallback()
+        headers = {"Retry-After": str(retry_after_s)}
+        return route.fulfill(status=status, headers=headers, json={"error": {"code": code, "message": "No."}})
+
+    page.route(CUT_OUT, reply)
+
+
+class Gate:
+    """Holds back the photos that the page sends, but for the first few, until they are let through."""
+
+    def __init__(self, page: Page, *, but_for: int = 0) -> None:
+        self.held: list[Route] = []
+        self._page = page
+        self._but_for = but_for
+        self._is_open = False
+        page.route(CUT_OUT, self._take)
+
+    def wait(self, count: int = 1) -> None:
+        """Wait until so many are held back."""
+        assert eventually(self._page, lambda: len(self.held) >= count)
+
+    def open(self) -> None:
+        """Let through what is held back, and all that comes."""
+        self._is_open = True
+        for route in self.held:
+            route.fallback()
+
+    def _take(self, route: Route) -> None:
+        self._but_for -= 1
+        if self._is_open or self._but_for >= 0:
+            route.fallback()
+        else:
+            self.held.append(route)

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Page, Request, expect
 
 from scripts.box import Server
 from tests.browser.conftest import Visit
-from tests.browser.people import LIMIT_MS, choose, come, entries, slow_uploads, wait_for
+from tests.browser.people import CUT_OUT, LIMIT_MS, answer_once, choose, come, entries, slow_uploads, wait_for
 from tests.support import encoded
 
-CUT_OUT = "**/api/remove-background"
 CROWD = 4
 # Keeps every line that is said while the photo is worked on.
 _LISTEN = """() => {
@@ -63,19 +62,6 @@ def crowd(server: Server, photo: Path) -> Iterator[None]:
             over.set()
     for each in asked:
         each.result()
-
-
-def answer_once(page: Page, status: int, code: str, retry_after_s: int) -> None:
-    """Let the next photo be refused, and those after it go to the server."""
-    answers = iter([status])
-
-    def reply(route: Route) -> None:
-        if next(answers, None) is None:
-            return route.fallback()
-        headers = {"Retry-After": str(retry_after_s)}
-        return route.fulfill(status=status, headers=headers, json={"error": {"code": code, "message": "No."}})
-
-    page.route(CUT_OUT, reply)
 
 
 def test_the_upload_is_told_in_per_cent(page: Page, photos: dict[str, Path]) -> None:

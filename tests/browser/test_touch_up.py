@@ -10,34 +10,24 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.people import (
+    LINE,
     Pixels,
+    across,
+    alpha_of,
     cut_out,
     download,
-    drag,
     entries,
     eventually,
     fingers,
     middle,
     open_part,
     pick,
-    set_range,
     stage,
+    take,
 )
 from tests.support import opened
 
 PHONE = {"has_touch": True, "is_mobile": True, "viewport": {"width": 360, "height": 740}}
-
-
-def take(page: Page, brush: str, size_px: int = 60) -> None:
-    """Take the brush at 100 %, so that its size is in the photo's pixels."""
-    open_part(page, "Touch up")
-    pick(page, "brush", brush)
-    set_range(page, "#brush-size", size_px)
-    page.locator("#zoom-actual").click()
-
-
-def alpha_of(page: Page) -> Pixels:
-    return np.asarray(opened(download(page)[1]))[:, :, 3]
 
 
 @pytest.fixture
@@ -45,16 +35,6 @@ def before(page: Page, photos: dict[str, Path]) -> Pixels:
     """The alpha of the photo that the page has cut out."""
     cut_out(page, photos["girl"])
     return alpha_of(page)
-
-
-def across(page: Page) -> None:
-    """Draw a line of 200 pixels through the middle of the photo."""
-    x, y = middle(page, "#view")
-    drag(page, (x - 100, y), (x + 100, y))
-
-
-# The line, of the photo's 400 × 267 pixels, well within the brush's rim.
-LINE = (slice(118, 148), slice(110, 290))
 
 
 def test_the_mouse_erases(page: Page, before: Pixels) -> None:

@@ -160,6 +160,7 @@ def test_a_plain_form_post_makes_a_preset_and_a_crop(client: FlaskClient) -> Non
     ("wanted", "asked", "language", "sentence"),
     [
         ("es-MX,es;q=0.9", "/", "es", "Elegir fotos"),
+        ("es-MX,en;q=0.5", "/", "es", "Elegir fotos"),
         ("pt-BR", "/", "pt", "Escolher fotos"),
         ("fr", "/", "en", "Choose photos"),
         ("es", "/?lang=pt", "pt", "Escolher fotos"),

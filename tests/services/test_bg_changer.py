@@ -67,3 +67,10 @@ def test_a_blurred_photo_is_the_one_that_was_decoded_not_that_of_the_subjects_ow
     photo[:] = 250  # as if all of it were a soft edge
     picture = put_on_background(photo, alpha, Placement.identity(40, 60), background=background)
     assert (picture == round((250 * 30 + 100 * 225) / 255)).all()
+
+
+def test_a_blurred_photo_stands_on_white_where_it_lets_through_itself() -> None:
+    hidden, half = np.zeros((40, 60, 3), np.uint8), np.full((40, 60), 128, np.uint8)
+    background = take_photo(BlurredPhoto(10), hidden, half)
+    picture = put_on_background(hidden, np.zeros_like(half), Placement.identity(40, 60), background=background)
+    assert np.abs(picture[..., :3].astype(int) - 127).max() <= 1

@@ -192,6 +192,7 @@ function render() {
   say($("notice"), photo?.lacksOriginal ? t("facts.no_original") : noticeOf((state === "done" && photo.facts) || {}));
   $("notice").hidden = !$("notice").textContent;
   const own = photos.filter((each) => !each.isSample);
+  $("actions").inert = !photo; // without the example there may be none
   $("list-actions").hidden = own.length < 2;
   $("zip").disabled = own.filter((each) => each.state === "done").length < 2;
   $("split").hidden = !viewer.scene?.hasOriginal || Boolean(viewer.tool);
