@@ -79,6 +79,14 @@ class Box:
         return int((self._folder / name).read_text()) / MIB
 
     @property
+    def in_use_mb(self) -> float:
+        """What is in use in the box now, without the file cache that the kernel would give up first."""
+        total = "memory.usage_in_bytes" if self._v1 else "memory.current"
+        stat = dict(line.split() for line in (self._folder / "memory.stat").read_text().splitlines())
+        idle_files = int(stat["total_inactive_file" if self._v1 else "inactive_file"])
+        return (int((self._folder / total).read_text()) - idle_files) / MIB
+
+    @property
     def kills(self) -> int:
         """How often the kernel killed a process for memory."""
         name = "memory.oom_control" if self._v1 else "memory.events"
@@ -87,7 +95,8 @@ class Box:
 
 
 class Server:
-    """The server of this repo, started by its Procfile on a free port of the loopback; a context manager."""
+    """A server on a free port of the loopback; a context manager. Without a `command`, which finds its port in $PORT,
+    it is the one of this repo, started by its Procfile. It is up when `health_path` answers 200."""
 
     def __init__(
         self,
@@ -96,19 +105,32 @@ class Server:
         box: Box | None = None,
         log: Path | None = None,
         app: str = "wsgi:app",
+        command: str | None = None,
+        health_path: str = "/health",
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = {**os.environ, **(env or {}), "PORT": str(self.port)}
         # The interpreter's own folder first: the Procfile says `gunicorn`, as on a host.
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env['PATH']}"
-        self._command = procfile_command().replace("wsgi:app", app)
+        self._command = command or procfile_command().replace("wsgi:app", app)
+        self._health_path = health_path
         self._box = box
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Server:
-        output = self.log.open("wb") if self.log else subprocess.DEVNULL
+        self.start()
+        try:
+            self.wait_for(self._health_path)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def start(self) -> None:
+        """Start the process, and wait for nothing."""
+        output = self.log.open("ab") if self.log else subprocess.DEVNULL
         self._process = subprocess.Popen(
             ["sh", "-c", f"exec {self._command}"],
             cwd=REPO,
@@ -117,12 +139,11 @@ class Server:
             stderr=subprocess.STDOUT,
             preexec_fn=self._box.enter if self._box else None,
         )
-        try:
-            self.wait_for("/health")
-        except BaseException:
-            self.stop()
-            raise
-        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether the process that was started has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
