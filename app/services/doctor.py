@@ -16,15 +16,17 @@ from app.imaging.decode import Probe
 from app.services import sizing
 from app.services.examination import Examination
 from app.services.model_manager import INFERENCE_MB, PUBLISHED_FORM
+from app.services.model_rewrites import CHOOSER_MB
 from app.services.options import CutoutOptions
 from app.services.tiny_u2net_service import LEAST_BUDGET_MB, OPENCV_METHOD, RESIDENT_MB, UPLOAD_SLACK_BYTES
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 # A worker with its model, and room for small photos.
 LEAST_MEMORY_MB = RESIDENT_MB + LEAST_BUDGET_MB
+# The smallest box that photos are sent to (tests/memory).
+TESTED_MEMORY_MB = 256
 # Heroku's router gives a request up after 30 s, and the work goes on for nobody.
 HEROKU_DEADLINE_S = 28
-# README and docs say so too.
 WARM = "python -m app.cli warm"
 
 
@@ -88,11 +90,12 @@ def _python_and_packages(found: Examination) -> Iterator[Finding]:
 def _memory(settings: Settings, found: Examination) -> Iterator[Finding]:
     machine, workers = found.machine, found.server.workers
     limit_mb = machine.memory_limit_mb
-    if limit_mb < LEAST_MEMORY_MB:
-        yield _fault(
+    if limit_mb < TESTED_MEMORY_MB:
+        yield Finding(
+            limit_mb < LEAST_MEMORY_MB,
             "memory_too_small",
-            f"The limit of {limit_mb} MB is too little for the model and a photo: give it {LEAST_MEMORY_MB} MB or "
-            "more; 256 MB are tested.",
+            f"The limit of {limit_mb} MB is less than the {TESTED_MEMORY_MB} that are tested, and in less than "
+            f"{LEAST_MEMORY_MB} the model and a photo do not fit: give the host more.",
         )
     if workers > 1 and (machine.constrained_because or limit_mb < workers * LEAST_MEMORY_MB):
         yield _fault(
@@ -207,8 +210,9 @@ def _rewriting(found: Examination) -> Iterator[Finding]:
     if not model.choice_is_kept:
         yield _advice(
             "precision_not_kept",
-            f"Whether 8 bits are faster here is not kept in {model.rewritten_folder}, so that each start tries it "
-            "again for about a second: make the folder writable, or set PRECISION to float or int8.",
+            f"Whether 8 bits are faster here is asked again at each start, for {model.rewritten_folder} cannot be "
+            f"written, or the {CHOOSER_MB} MB to try it were not left: run {WARM} where both are so, or set PRECISION "
+            "to float or int8.",
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ from app.config import Settings
 from app.services.doctor import Finding, judge
 from app.services.doctor_report import Report
 from app.services.examination import Disk, Examination, Machine, Model, Packages, Server, Trial
+from tests.support import REPO
 
 SMALL = "the memory limit is 512 MB"
 SOUND_SETTINGS = Settings(api_keys="a-long-secret-key", metrics_token="another-secret")
@@ -118,6 +121,7 @@ def test_a_fault_is_found_says_what_to_do_and_makes_the_host_unfit(
             {},
         ),
         ("malloc_arenas", host(machine={"malloc_arenas_limited": False}), {}),
+        ("memory_too_small", host(machine={"memory_limit_mb": 200}), {"max_megapixels": 1, "max_upload_mb": 1}),
         ("photos_reduced", host(machine={"memory_limit_mb": 256}), {}),
         ("model_not_served", host(model={"asked": "isnet-general-use"}), {"model_name": "isnet-general-use"}),
         ("model_not_here", host(model=NO_FILE, trial={"method": "opencv", "model": "grabcut"}), {}),
@@ -145,6 +149,17 @@ def test_advice_is_given_and_the_host_is_fit_all_the_same(
     report = Report(found, findings)
     assert report.is_sound
     assert report.as_text().splitlines()[-1] == "Fit for production, with 1 piece of advice."
+
+
+def test_every_finding_is_in_the_documentation() -> None:
+    tree = ast.parse((REPO / "app/services/doctor.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    makers = [call for call in calls if ast.unparse(call.func) in ("_fault", "_advice", "Finding")]
+    words = {word.value for call in makers for word in call.args if isinstance(word, ast.Constant)}
+    codes = {word for word in words if isinstance(word, str) and word.isidentifier()}
+    assert len(codes) > 25
+    documented = set(re.findall(r"`([a-z_]+)`", (REPO / "docs/operations.md").read_text()))
+    assert codes <= documented
 
 
 def test_no_line_is_wider_than_a_terminal_and_every_one_is_aligned() -> None:
