@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LOCK = Path(__file__).resolve().parents[1] / "requirements.lock"
-_LIMIT_S, _ANSWER_LIMIT_S = 60, 5
+_LIMIT_S, _ANSWER_LIMIT_S = 30, 5
 _COMMAND = [
     *("pip-audit", "--requirement", str(LOCK), "--require-hashes", "--disable-pip", "--format", "json"),
     *("--progress-spinner", "off", "--timeout", str(_ANSWER_LIMIT_S)),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scripts import audit as audit_script
 from tests.support import REPO
 
 HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["2.0"], "aliases": [], "description": ""}
@@ -60,3 +61,14 @@ def test_without_network_or_program_it_is_skipped_aloud_with_the_reason(
     assert code == 0
     assert "pip-audit: SKIPPED, " in printed
     assert reason in printed
+
+
+def test_data_that_does_not_come_in_time_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hang(command: list[str], *, timeout: float, **_how: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    audit_script.main()
+    assert capsys.readouterr().out == "pip-audit: SKIPPED, its data did not come within 30 s\n"

@@ -84,6 +84,7 @@ def test_a_sound_host_has_no_findings_and_is_fit() -> None:
         ("uploads_too_large", SOUND, {"max_upload_mb": 500}),
         ("model_not_here", host(model=NO_FILE), {"auto_download": False}),
         ("model_altered", host(model=ALTERED), {"auto_download": False}),
+        ("model_altered", host(model={**ALTERED, "checksum": "unreadable"}), {"auto_download": False}),
         ("model_unusable", host(model={"unavailable": "onnxruntime cannot load it", "rewritten": ""}), {}),
         ("model_not_rewritten", host(model={"rewritten": "never", "form": "published"}), {}),
         ("cutout_failed", replace(SOUND, trial=Trial(fault="The photo was not done within 25 seconds.")), {}),
