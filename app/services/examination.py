@@ -228,7 +228,7 @@ def _disk(purpose: str, folder: str, needed_mb: float) -> Disk:
 
 def _model(models: ModelManager, settings: Settings) -> Model:
     name = models.served_name()
-    path = model_files.find_model(name, settings)
+    path = _find(name, settings)
     found = Model(
         name=name,
         asked=settings.model_name,
@@ -251,8 +251,19 @@ def _model(models: ModelManager, settings: Settings) -> Model:
         keeps_memory=session.keeps_memory,
         rewritten=("before" if was_rewritten else "now") if is_rewritten else "never",
         rewritten_folder=str(rewrites.float_path.parent),
-        choice_is_kept=settings.precision != "auto" or rewrites.choice_path.is_file() or not is_rewritten,
+        choice_is_kept=not (is_rewritten and _must_choose(rewrites, settings)) or rewrites.choice_path.is_file(),
     )
+
+
+def _find(name: str, settings: Settings) -> Path | None:
+    try:
+        return model_files.find_model(name, settings)
+    except (OSError, RuntimeError):  # a folder that may not be looked into, a user without a home
+        return None
+
+
+def _must_choose(rewrites: Rewrites, settings: Settings) -> bool:
+    return settings.precision == "auto" and rewrites.int8_path.is_file()
 
 
 def _checksum(name: str, path: Path | None) -> str:

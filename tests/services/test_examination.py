@@ -60,6 +60,27 @@ def test_a_model_that_is_altered_is_told_and_opencv_cuts_out(tmp_path: Path) -> 
     assert found.trial.method == "opencv"
 
 
+def test_a_folder_that_may_not_be_looked_into_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_words: object) -> None:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr("app.services.model_files.find_model", refuse)
+    found = examine(u2net_home="/nowhere")
+    assert found.model.path == ""
+    assert "cannot be reached" in found.model.unavailable
+
+
+def test_whether_8_bits_are_faster_is_not_kept_where_there_was_too_little_memory_to_try(
+    model_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.model_rewrites.CHOOSER_MB", 1_000_000)
+    how = {"u2net_home": model_env["U2NET_HOME"], "model_checksum_disabled": True, "model_cache_dir": str(tmp_path)}
+    assert not examine(**how).model.choice_is_kept
+    for path in tmp_path.glob("*-int8.onnx"):
+        path.unlink()
+    assert examine(**how).model.choice_is_kept, "there is nothing to choose from"
+
+
 def test_without_a_model_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.services.model_files.download", lambda *_: pytest.fail("it was downloaded"))
     found = examine(u2net_home=str(tmp_path), auto_download=True)
