@@ -18,9 +18,9 @@ from app import logs as _logs
 
 try:
     _settings = _config.load()
+    workers = _config.worker_processes()
 except _config.ConfigError as _fault:
     raise SystemExit(str(_fault)) from None
-_slots = _config.photos_at_once(_settings, _hosting.detect())
 
 # Every host tells the port; without one this is somebody's own machine.
 bind = [f"0.0.0.0:{_os.environ['PORT']}" if "PORT" in _os.environ else "127.0.0.1:8000"]
@@ -29,16 +29,10 @@ bind = [f"0.0.0.0:{_os.environ['PORT']}" if "PORT" in _os.environ else "127.0.0.
 # memory and time. Read when numpy is loaded, so it is set here.
 _os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# One process holds one model. Heroku counts workers by its own rule (2 on 512 MB) and says so by a marker;
-# a number that a person chose is kept.
-_workers_chosen_by_heroku = _os.environ.get("WEB_CONCURRENCY_SET_BY", "").startswith("heroku")
-_workers_asked = _os.environ.get("WEB_CONCURRENCY", "")
-workers = int(_workers_asked) if _workers_asked.isdecimal() and not _workers_chosen_by_heroku else 1
-workers = max(workers, 1)
 worker_class = "gthread"
 # Every photo at work or in the queue holds a thread, and so does every client that is slow to send or to take; with
 # some more, /health is always answered. A thread that waits costs next to nothing.
-threads = _slots + _settings.queue_size + _config.SPARE_THREADS
+threads = _config.server_threads(_settings, _hosting.detect())
 # Each connection is a file to the system: with as many as a process may have, the worker would end.
 _soft_files, _hard_files = _resource.getrlimit(_resource.RLIMIT_NOFILE)
 _files = 4096 if _hard_files == _resource.RLIM_INFINITY else min(_hard_files, 4096)

@@ -73,6 +73,26 @@ def warm(model: str | None) -> None:
 
 
 @tinycut.command()
+@click.option("--json", "as_json", is_flag=True, help="Print all that was found as JSON.")
+def doctor(as_json: bool) -> None:
+    """Look at this host, cut out a photo, and say what would be wrong in production.
+
+    Downloads nothing. The exit status is 1 where there is a fault, 0 where there is only advice.
+    """
+    from app.services import doctor_report  # with its packages of no use to a server, which imports this file too
+
+    now = current()
+    if now.log_level == "info":
+        logs.configure(level="warning", line_format=now.log_format)
+    try:
+        report = doctor_report.make(service)
+    except ConfigError as fault:
+        raise click.ClickException(str(fault)) from None
+    click.echo(report.as_json() if as_json else report.as_text())
+    sys.exit(0 if report.is_sound else 1)
+
+
+@tinycut.command()
 def settings() -> None:
     """List every setting with its value now, its default and what it does."""
     now = current()

@@ -176,6 +176,28 @@ def listed(text: str) -> tuple[str, ...]:
 SPARE_THREADS = 24
 
 
+def worker_processes(environ: Mapping[str, str] | None = None) -> int:
+    """How many processes serve: WEB_CONCURRENCY where a person chose it, else one, for each holds a model.
+
+    Heroku counts by its own rule (2 on 512 MB), and says so by a marker.
+
+    Raises:
+        ConfigError: WEB_CONCURRENCY is no number; gunicorn would not start.
+    """
+    environ = os.environ if environ is None else environ
+    text = environ.get("WEB_CONCURRENCY", "1")
+    try:
+        asked = int(text)
+    except ValueError:
+        raise ConfigError(f"WEB_CONCURRENCY={text!r}: expected a whole number, such as 1.") from None
+    return 1 if environ.get("WEB_CONCURRENCY_SET_BY", "").startswith("heroku") else max(asked, 1)
+
+
+def server_threads(settings: Settings, host: Host) -> int:
+    """How many threads one process has: each photo at work or in the queue holds one, and so does each slow client."""
+    return photos_at_once(settings, host) + settings.queue_size + SPARE_THREADS
+
+
 def bodies_at_once(settings: Settings, host: Host) -> int:
     """How many requests may be read at once: some threads are always left, for /health."""
     return photos_at_once(settings, host) + settings.queue_size + SPARE_THREADS // 2

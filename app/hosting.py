@@ -46,6 +46,11 @@ class Host:
     constrained_because: str
     cgroup: Path | None = None
 
+    @property
+    def memory_limit_found_in(self) -> str:
+        """Where the limit was read: a control group's file in full, else what `memory_limit_source` says."""
+        return str(self.cgroup / self.memory_limit_source.split()[-1]) if self.cgroup else self.memory_limit_source
+
 
 @dataclass(frozen=True)
 class _Limit:
@@ -79,6 +84,12 @@ def detect_platform(environ: Mapping[str, str]) -> str:
         if any(environ.get(marker) for marker in markers):
             return name
     return "local"
+
+
+def malloc_arenas_are_limited(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether glibc is told from a process's first moment to keep few heaps: MALLOC_ARENA_MAX, or its tunable."""
+    environ = os.environ if environ is None else environ
+    return bool(environ.get("MALLOC_ARENA_MAX")) or "malloc.arena_max" in environ.get("GLIBC_TUNABLES", "")
 
 
 def processor(root: Path | str = "/") -> str:

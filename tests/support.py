@@ -67,6 +67,7 @@ class FakeModels:
         self.session = FakeSession()
         self.unavailable = ""
         self.asked: list[str | None] = []
+        self.threads = 2
 
     def get_session(self, name: str | None = None, **_how: object) -> FakeSession:
         self.asked.append(name)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from PIL import Image
 from app import cli
 from app.config import SETTINGS
 from app.services.tiny_u2net_service import TinyU2NetService
-from tests.support import FakeModels, picture
+from tests.support import REPO, FakeModels, picture
 
 
 @pytest.fixture
@@ -105,3 +109,67 @@ def test_options_that_the_name_contradicts_are_told_and_nothing_is_written(
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert not (tmp_path / name).exists()
+
+
+def run_doctor(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, on what is made to look like a small Fly host."""
+    here = {"FLY_APP_NAME": "shop", "MEMORY_LIMIT_MB": "512", "AUTO_DOWNLOAD": "0", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "app.cli", "doctor", *arguments]
+    environ = {**os.environ, **here, **environ}
+    return subprocess.run(command, cwd=REPO, env=environ, capture_output=True, text=True, timeout=120)
+
+
+def test_the_doctor_finds_a_host_with_the_real_model_fit_and_shows_no_secret(
+    model_env: dict[str, str], tmp_path: Path
+) -> None:
+    keys = {"API_KEYS": "a-long-secret-key", "METRICS_TOKEN": "another-secret"}
+    done = run_doctor(**model_env, **keys, MODEL_CACHE_DIR=str(tmp_path), PRECISION="float")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert "fly" in next(line for line in lines if line.startswith("host"))
+    assert "limit 512 MB (" in next(line for line in lines if line.startswith("memory"))
+    assert "cut out by tiny_u2net (u2netp)" in next(line for line in lines if line.startswith("sample photo"))
+    assert lines[-1].startswith("Fit for production")
+    assert "FAULT" not in done.stdout
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_the_doctor_of_a_host_without_a_model_exits_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+    done = run_doctor(U2NET_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("Not fit for production: 1 fault")
+    assert "python -m app.cli warm" in " ".join(done.stdout.split())
+
+
+def test_the_doctor_tells_programs_in_json(runner: CliRunner) -> None:
+    result = runner.invoke(cli.tinycut, ["doctor", "--json"])
+    told = json.loads(result.output)
+    assert told["sound"] is (result.exit_code == 0)
+    assert told["trial"]["method"] == "tiny_u2net"
+    assert {finding["code"] for finding in told["findings"]} >= {"api_open", "metrics_open"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_the_doctor_of_settings_that_cannot_be_used_says_which_and_exits_with_1(arguments: list[str]) -> None:
+    done = run_doctor(*arguments, QUEUE_SIZE="many", METRICS_TOKEN="a-secret", API_KEYS="short")
+    assert done.returncode == 1
+    assert "QUEUE_SIZE='many': expected a whole number" in done.stderr
+    assert "API_KEYS: expected keys" in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_says_that_gunicorn_would_not_start_with_this_count_of_workers(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "two")
+    result = runner.invoke(cli.tinycut, ["doctor"])
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: WEB_CONCURRENCY='two': expected a whole number, such as 1.\n",
+    )
+
+
+def test_a_server_does_not_load_what_only_the_doctor_needs() -> None:
+    code = "import sys, wsgi; sys.exit('app.services.examination' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPO, timeout=60).returncode == 0

@@ -157,3 +157,19 @@ def test_usage_of_a_group_leaves_the_droppable_file_cache_out(tmp_path: Path) ->
     assert hosting.cgroup_usage_bytes(tmp_path / "v2") == 700
     assert hosting.cgroup_usage_bytes(tmp_path / "v1") == 600
     assert hosting.cgroup_usage_bytes(tmp_path) is None
+
+
+def test_the_place_of_the_limit_is_the_file_in_full_or_what_it_is(root: Path) -> None:
+    assert detect(root).memory_limit_found_in == "MemTotal"
+    write(root, "sys/fs/cgroup/memory/memory.limit_in_bytes", str(1 << 30))
+    assert detect(root).memory_limit_found_in == f"{root}/sys/fs/cgroup/memory/memory.limit_in_bytes"
+    write(root, "proc/self/cgroup", "0::/web\n")
+    write(root, "sys/fs/cgroup/web/memory.high", str(512 << 20))
+    assert detect(root).memory_limit_found_in == f"{root}/sys/fs/cgroup/web/memory.high"
+    assert detect(root, MEMORY_LIMIT_MB="300").memory_limit_found_in == "MEMORY_LIMIT_MB"
+
+
+def test_mallocs_arenas_are_limited_by_either_word_to_glibc() -> None:
+    assert hosting.malloc_arenas_are_limited({"MALLOC_ARENA_MAX": "2"})
+    assert hosting.malloc_arenas_are_limited({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2"})
+    assert not hosting.malloc_arenas_are_limited({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})

@@ -74,7 +74,10 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """u2netp in onnxruntime, with memory that every run gives back; `form` is one of INFERENCE_MB."""
+    """u2netp in onnxruntime, with memory that every run gives back; `form` is one of INFERENCE_MB.
+
+    `keeps_memory` tells whether onnxruntime's growing arena is on, as it itself says.
+    """
 
     method = "tiny_u2net"
 
@@ -91,6 +94,7 @@ class OnnxSession:
             )
         except self._faults as fault:
             raise ModelUnavailable(f"onnxruntime cannot load the model file {path}: {fault}") from fault
+        self.keeps_memory = bool(self._session.get_session_options().enable_cpu_mem_arena)
         self._input_name = self._session.get_inputs()[0].name
         self._output_name = self._session.get_outputs()[0].name
 
@@ -195,7 +199,8 @@ class ModelManager:
         return self._given_host or hosting.detect()
 
     @property
-    def _threads(self) -> int:
+    def threads(self) -> int:
+        """Threads of one inference: OMP_NUM_THREADS, else the processors found."""
         return self.settings.omp_num_threads or self.host.cpu_count
 
     def served_name(self, name: str | None = None) -> str:
@@ -294,7 +299,7 @@ class ModelManager:
                 return None
             try:
                 form = model_rewrites.choose(
-                    rewrites, self.settings, threads=self._threads, available_mb=memory.available_mb(self.host)
+                    rewrites, self.settings, threads=self.threads, available_mb=memory.available_mb(self.host)
                 )
             except RuntimeError as fault:
                 log.warning("the 8-bit network could not be tried", exc_info=fault)
@@ -310,7 +315,7 @@ class ModelManager:
         return None
 
     def _open(self, path: Path, form: str) -> OnnxSession:
-        return OnnxSession(path, name=TINY_MODEL, form=form, host=self.host, threads=self._threads)
+        return OnnxSession(path, name=TINY_MODEL, form=form, host=self.host, threads=self.threads)
 
     def _usable_source(self, may_download: bool, wait_s: float | None) -> Path:
         model = PUBLISHED[TINY_MODEL]
@@ -389,7 +394,7 @@ class ModelManager:
         found = {"download_models": classmethod(lambda *_words, **_how: str(path))} if path else {}
         kind = type(kinds[name].__name__, (kinds[name],), found)
         try:
-            made = kind(name, session_options(ort, self._threads, keeps_memory=True))
+            made = kind(name, session_options(ort, self.threads, keeps_memory=True))
         except faults as fault:
             raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
         return RembgSession(made, name=name)
