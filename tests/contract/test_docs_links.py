@@ -13,8 +13,9 @@ from scripts.box import REPO
 PAGES = sorted([*REPO.glob("*.md"), *REPO.glob("docs/*.md")])
 NAMES = [str(page.relative_to(REPO)) for page in PAGES]
 # Written on branches that are not merged yet.
-TO_COME = {"docs/deploying.md", "docs/licences.md", "docs/reliability.md"}
+TO_COME = {"deploy/Dockerfile", "docs/deploying.md", "docs/licences.md", "docs/reliability.md"}
 
+REPOSITORY = "https://github.com/tinycut/tinycut"
 ROOMS = "app|deploy|docs|scripts|tests"
 LINK = re.compile(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
 PATH = re.compile(rf"(?<![\w/.-])((?:{ROOMS})/[\w./-]*[\w-])")
@@ -81,4 +82,14 @@ def test_every_address_of_the_repository_is_the_same() -> None:
         for page in PAGES
         for found in re.findall(r"https://github\.com/tinycut/[\w.-]+", page.read_text(encoding="utf-8"))
     }
-    assert addresses == {"https://github.com/tinycut/tinycut"}
+    assert addresses == {REPOSITORY}
+
+
+def test_the_readme_has_a_button_for_each_host_that_has_buttons() -> None:
+    buttons = re.findall(r"^\[!\[[^]]+\]\((\S+)\)\]\((\S+)\)$", (REPO / "README.md").read_text(), flags=re.MULTILINE)
+    assert [link.removesuffix(REPOSITORY) for _picture, link in buttons] == [
+        "https://www.heroku.com/deploy?template=",
+        "https://railway.com/new/template?template=",
+        "https://render.com/deploy?repo=",
+    ]
+    assert all(picture.startswith("https://") and picture.endswith(".svg") for picture, _link in buttons)
