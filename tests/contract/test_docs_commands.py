@@ -21,7 +21,6 @@ import yaml
 from PIL import Image
 
 from scripts.box import REPO, Server, free_port
-from scripts.measure import PARTS
 from tests.support import need_program
 
 PAGES = sorted([*REPO.glob("*.md"), *REPO.glob("docs/*.md")])
@@ -215,10 +214,6 @@ def test_a_script_takes_the_words_that_the_docs_give_it(script: str, words: set[
         [sys.executable, script, "--help"], cwd=REPO, capture_output=True, text=True, timeout=LIMIT_S, check=True
     ).stdout
     assert all(word in shown for word in words), words
-
-
-def test_every_part_of_the_measurements_is_told_of() -> None:
-    assert set(PARTS) >= scripts_of_the_docs()["scripts/measure.py"] > set()
 
 
 def test_pre_commit_checks_what_the_tests_check() -> None:
