@@ -95,20 +95,20 @@ def desk(tmp_path: Path) -> Path:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     for name in ("photo.jpg", "one.jpg", "two.jpg", "input.jpg"):
         shutil.copy(REPO / "app/static/sample.jpg", tmp_path / name)
-    (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")  # an answer of 400 is a failure
+    (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")
     return tmp_path
+
+
+@pytest.fixture
+def env(desk: Path, model_env: dict[str, str]) -> dict[str, str]:
+    """The environment of what runs there: the real model, and curl told that an answer of 400 is a failure."""
+    home = (REPO / model_env["U2NET_HOME"]).resolve()
+    return {**os.environ, **model_env, "U2NET_HOME": str(home), "CURL_HOME": str(desk)}
 
 
 def run(command: list[str], desk: Path, env: dict[str, str]) -> None:
     """Run a command in the folder; it succeeds, and every file that it names is there then, and sound."""
-    done = subprocess.run(
-        command,
-        cwd=desk,
-        env={**os.environ, **env, "U2NET_HOME": str((REPO / env["U2NET_HOME"]).resolve()), "CURL_HOME": str(desk)},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-    )
+    done = subprocess.run(command, cwd=desk, env=env, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr
     assert "OpenCV" not in done.stderr  # the network was had
     for name in re.findall(r"(?<![\w/.])\w+\.(?:png|jpg|zip|json)\b", command[-1]):
@@ -129,15 +129,15 @@ def check_file(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("command", RUN)
-def test_a_command_of_the_docs_works(command: str, server: Server, desk: Path, model_env: dict[str, str]) -> None:
+def test_a_command_of_the_docs_works(command: str, server: Server, desk: Path, env: dict[str, str]) -> None:
     if command.startswith("curl"):
         need_program("curl")
-    run(["sh", "-ec", command.replace(HERE, server.url)], desk, model_env)
+    run(["sh", "-ec", command.replace(HERE, server.url)], desk, env)
 
 
 @pytest.mark.parametrize("program", PYTHON)
-def test_a_program_of_the_docs_works(program: str, desk: Path, model_env: dict[str, str]) -> None:
-    run([sys.executable, "-c", program], desk, model_env)
+def test_a_program_of_the_docs_works(program: str, desk: Path, env: dict[str, str]) -> None:
+    run([sys.executable, "-c", program], desk, env)
 
 
 def test_the_readme_has_commands_and_programs_to_run() -> None:
@@ -153,7 +153,7 @@ def test_commands_stand_in_blocks_of_a_known_language() -> None:
     assert {block.language for block in blocks()} <= {"sh", "python", "json", "yaml", "toml", ""}
 
 
-def test_serve_starts_the_procfile_and_ends_when_told_to(desk: Path, model_env: dict[str, str]) -> None:
+def test_serve_starts_the_procfile_and_ends_when_told_to(desk: Path, env: dict[str, str]) -> None:
     (desk / "scripts").mkdir()
     shutil.copy(REPO / "scripts/serve", desk / "scripts/serve")
     setup = desk / "scripts/setup"
@@ -165,7 +165,7 @@ def test_serve_starts_the_procfile_and_ends_when_told_to(desk: Path, model_env: 
         process = subprocess.Popen(
             ["scripts/serve"],
             cwd=desk,
-            env={**os.environ, **model_env, "PORT": str(port)},
+            env={**env, "PORT": str(port)},
             stdout=output,
             stderr=output,
         )

@@ -104,6 +104,13 @@ def test_every_figure_has_its_command(page: str) -> None:
     assert all("`scripts/" in cells[-1] for cells in rows)
 
 
+def test_the_figures_of_the_readme_are_those_of_the_docs() -> None:
+    docs = "".join((REPO / page).read_text() for page in ("docs/figures.md", "docs/performance.md"))
+    numbers = set(re.findall(r"[\d.]*\d", docs))
+    rows = rows_of(section("Limits").split("| measured | command |")[1].split("\n\n")[0])
+    assert {number for cells in rows for number in re.findall(r"[\d.]*\d", cells[1])} <= numbers
+
+
 def test_its_sections_are_in_the_order_in_which_a_reader_asks() -> None:
     assert re.findall(r"^## (.+)$", README, flags=re.MULTILINE) == SECTIONS
 
