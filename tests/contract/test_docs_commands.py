@@ -150,7 +150,7 @@ def test_what_is_not_run_is_still_in_the_docs() -> None:
 
 
 def test_commands_stand_in_blocks_of_a_known_language() -> None:
-    assert {block.language for block in blocks()} <= {"sh", "python", "json", "yaml", "toml", ""}
+    assert {block.language for block in blocks()} <= {"sh", "python", "json", "yaml", "text", ""}
 
 
 def test_serve_starts_the_procfile_and_ends_when_told_to(desk: Path, env: dict[str, str]) -> None:
