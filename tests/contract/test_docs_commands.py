@@ -50,28 +50,19 @@ class Block(NamedTuple):
     text: str
 
 
-class Command(NamedTuple):
-    """A command of a page."""
-
-    page: str
-    text: str
-
-
 def blocks() -> Iterator[Block]:
     for page in PAGES:
         for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE):
-            yield Block(str(page.relative_to(REPO)), language, text)
+            yield Block(page.name, language, text)
 
 
-def commands() -> dict[str, Command]:
+def commands() -> list[str]:
     """The commands of all pages, each once, without their comments."""
     lines = (
-        Command(block.page, re.split(r"\s+# ", line)[0].strip())
-        for block in blocks()
-        if block.language == "sh"
-        for line in block.text.replace("\\\n", " ").splitlines()
+        line for block in blocks() if block.language == "sh" for line in block.text.replace("\\\n", " ").splitlines()
     )
-    return {re.sub(r"\s+", " ", line.text): line for line in lines if line.text and not line.text.startswith("#")}
+    found = (re.sub(r"\s+", " ", re.split(r"(?:^|\s+)# ", line)[0]).strip() for line in lines)
+    return list(dict.fromkeys(command for command in found if command))
 
 
 COMMANDS = commands()
@@ -84,6 +75,7 @@ def server(model_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     """A server by the Procfile, with the real model."""
     with Server(env=model_env, log=tmp_path_factory.mktemp("server") / "log") as server:
         server.wait_for("/ready")
+        assert requests.get(f"{server.url}/ready", timeout=5).json()["method"] == "tiny_u2net"
         yield server
 
 
@@ -149,8 +141,13 @@ def test_what_is_not_run_is_still_in_the_docs() -> None:
     assert set(NOT_RUN) <= set(COMMANDS)
 
 
-def test_commands_stand_in_blocks_of_a_known_language() -> None:
-    assert {block.language for block in blocks()} <= {"sh", "python", "json", "yaml", "text", ""}
+def test_commands_stand_in_blocks_of_their_own() -> None:
+    for page in PAGES:
+        assert page.read_text().count("```") == 2 * sum(block.page == page.name for block in blocks()), page
+    for block in blocks():
+        assert block.language in ("sh", "python", "json", "yaml", "text", "")
+        if block.language != "sh":
+            assert not re.search(r"^\s*(\$|curl|python3?|pip|scripts/|[.]venv/)", block.text, flags=re.MULTILINE)
 
 
 def test_serve_starts_the_procfile_and_ends_when_told_to(desk: Path, env: dict[str, str]) -> None:
