@@ -1,4 +1,4 @@
-"""Print what the README claims, measured here and now: python scripts/measure.py [PART …]
+"""Print what the README and docs/figures.md claim, measured here and now: python scripts/measure.py [PART …]
 
 Parts: parity, fallback, confidence, box, crowd, large, level, allocator, start, bad-input, pixels, modules. Without
 any: all. Each prints a Markdown table.

@@ -1,4 +1,4 @@
-"""The figures that the README promises, as scripts/measure.py measures them."""
+"""The figures that the README and docs/figures.md promise, as scripts/measure.py measures them."""
 
 from __future__ import annotations
 
