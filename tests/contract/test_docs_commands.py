@@ -36,7 +36,6 @@ NOT_RUN = {
     "curl -o cutout.png 'http://127.0.0.1:8000/api/remove?url=https://shop.example/photo.jpg&bgc=255,255,255,255'": (
         "no traffic leaves this machine: tests/routes/test_urls.py"
     ),
-    ".venv/bin/python -m app.cli doctor": "on a branch that is not merged yet: then delete this line",
 }
 # They need an account, or a daemon that runs images: docs/deploying.md and tests/deploy.
 PROGRAMS_OF_HOSTS = ("docker", "fly", "flyctl", "heroku", "railway", "git")
