@@ -87,7 +87,10 @@ class Box:
 
 
 class Server:
-    """The server of this repo, started by its Procfile on a free port of the loopback; a context manager."""
+    """The server of this repo, started by its Procfile on a free port of the loopback; a context manager.
+
+    `folder` is where it is started, `command` another command than the Procfile's.
+    """
 
     def __init__(
         self,
@@ -96,13 +99,16 @@ class Server:
         box: Box | None = None,
         log: Path | None = None,
         app: str = "wsgi:app",
+        command: str | None = None,
+        folder: Path = REPO,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = {**os.environ, **(env or {}), "PORT": str(self.port)}
         # The interpreter's own folder first: the Procfile says `gunicorn`, as on a host.
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env['PATH']}"
-        self._command = procfile_command().replace("wsgi:app", app)
+        self._command = command or procfile_command().replace("wsgi:app", app)
+        self._folder = folder
         self._box = box
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -111,7 +117,7 @@ class Server:
         output = self.log.open("wb") if self.log else subprocess.DEVNULL
         self._process = subprocess.Popen(
             ["sh", "-c", f"exec {self._command}"],
-            cwd=REPO,
+            cwd=self._folder,
             env=self._env,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -150,7 +150,7 @@ def _measure(rewrites: Rewrites, threads: int) -> str:
     try:
         write_whole(rewrites.choice_path, line.encode())
     except OSError as fault:  # a read-only disk: it is measured again at the next start
-        log.info("what was measured cannot be kept", exc_info=fault)
+        log.info("what was measured cannot be kept: %s", fault.strerror)
     return form
 
 
