@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ def _heroku_without_app_json() -> Host:
 
 
 def _railway() -> Host:
-    from_template = {"RAILWAY_DEPLOYMENT_DRAINING_SECONDS": "30", "METRICS_TOKEN": SECRET, "MALLOC_ARENA_MAX": "2"}
+    described = re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)`", (REPO / "docs/deploying.md").read_text(), re.MULTILINE)
+    from_template = {name: SECRET if "secret" in value else value for name, value in described}
     from_railpack = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONFAULTHANDLER": "1", "PYTHONHASHSEED": "random"}
     from_railway = {"RAILWAY_ENVIRONMENT_NAME": "production", "RAILWAY_SERVICE_ID": "0"}
     return Host(web_process(), from_template | from_railpack | from_railway)

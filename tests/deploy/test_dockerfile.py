@@ -1,4 +1,4 @@
-"""The Dockerfile read, and its health check run; scripts/deploy_sizes.py builds and runs the image itself."""
+"""The Dockerfile read, and its health check run; scripts/image.py builds and runs the image itself."""
 
 from __future__ import annotations
 

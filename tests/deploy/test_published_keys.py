@@ -15,6 +15,7 @@ import yaml
 
 from scripts.box import REPO
 from tests.deploy.dockerfile import stages, words_of
+from tests.deploy.hosts import HOSTS, SECRET
 
 # devcenter.heroku.com/articles/app-json-schema
 HEROKU: dict[str, Any] = {
@@ -152,6 +153,11 @@ def test_nothing_of_the_start_on_railway_rests_on_railway_json() -> None:
     assert manifest["build"] == {"builder": "RAILPACK"}
     assert manifest["deploy"]["restartPolicyType"] in ("ON_FAILURE", "NEVER"), "ALWAYS is refused on the free plan"
     assert "startCommand" not in manifest["deploy"]
+
+
+def test_railways_template_leaves_the_time_that_gunicorn_needs_to_finish_its_work() -> None:
+    assert int(HOSTS["railway"].variables["RAILWAY_DEPLOYMENT_DRAINING_SECONDS"]) > 25
+    assert HOSTS["railway"].variables["METRICS_TOKEN"] == SECRET
 
 
 def test_railpacks_own_steps_are_kept_and_the_model_is_fetched_after_them() -> None:
