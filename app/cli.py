@@ -64,11 +64,15 @@ def remove(
 
 @tinycut.command()
 @click.option("--model", help="Model to fetch. Without it: the one that is served.")
-@click.option("--in-app", is_flag=True, help="Keep it in the app's own folder, to be deployed with the app.")
+@click.option("--in-app", is_flag=True, help="Keep u2netp in the app's own folder, to be deployed with it.")
 def warm(model: str | None, in_app: bool) -> None:
     """Fetch the model if it is missing, check it, rewrite it and load it, so that a server starts at once."""
     settings, models = service.settings, service.models
     if in_app:
+        # Small hosts serve u2netp whatever is asked, and the machine that builds may be a large one.
+        if model not in (None, model_files.TINY_MODEL):
+            raise click.UsageError(f"--in-app keeps {model_files.TINY_MODEL} only: leave --model out.")
+        model = model_files.TINY_MODEL
         settings = replace(settings, u2net_home=str(APP_MODEL_HOME))
         models = ModelManager(settings)
     try:

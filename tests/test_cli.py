@@ -56,15 +56,23 @@ def test_warm_says_that_the_model_is_ready_or_why_not(runner: CliRunner, models:
 def test_warm_in_app_rewrites_the_model_in_the_apps_own_folder_and_says_how_large_the_files_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = Settings(model_name="u2net", model_checksum_disabled=True, precision="float")
     monkeypatch.setattr(cli, "APP_MODEL_HOME", tmp_path)
     shutil.copyfile(need(SHARED / "models" / "u2netp.onnx"), tmp_path / "u2netp.onnx")
-    monkeypatch.setattr(cli, "service", TinyU2NetService(Settings(model_checksum_disabled=True, precision="float")))
+    monkeypatch.setattr(cli, "service", TinyU2NetService(settings))
     result = CliRunner().invoke(cli.tinycut, ["warm", "--in-app"])
     assert result.exit_code == 0, result.output
     told = [line.split(" MB  ") for line in result.stdout.splitlines()[1:]]
     assert sorted(Path(path) for _, path in told) == sorted(tmp_path.glob("*.onnx"))
     assert len(told) == 3, "as published, rewritten, in 8 bits"
     assert all(float(size_mb) > 1 for size_mb, _ in told)
+
+
+def test_warm_in_app_is_for_the_model_of_small_hosts_only(runner: CliRunner, models: FakeModels) -> None:
+    result = runner.invoke(cli.tinycut, ["warm", "--in-app", "--model", "u2net"])
+    assert result.exit_code == 2
+    assert "--in-app keeps u2netp only" in result.output
+    assert models.asked == []
 
 
 def test_warm_without_network_says_so_and_leaves_nothing_behind(

@@ -25,6 +25,11 @@ def test_nothing_of_the_build_runs_in_the_image_and_both_stand_on_the_base_that_
     assert all(step.words.startswith("--from=build ") for step in IMAGE if step.name == "COPY")
 
 
+def test_the_images_python_is_that_of_the_other_hosts() -> None:
+    version = (REPO / ".python-version").read_text().strip()
+    assert f"ARG BASE=docker.io/library/python:{version}-slim\n" in (REPO / "deploy/Dockerfile").read_text()
+
+
 def test_the_image_is_run_by_a_user_who_is_not_root_and_is_named_by_a_number() -> None:
     user, _, group = words_of(IMAGE, "USER").partition(":")
     assert int(user) > 0
