@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from app import logs
-from app.config import SETTINGS, ConfigError, current
+from app.config import APP_MODEL_HOME, SETTINGS, ConfigError, Settings, current
 from app.errors import AppError, BadRequest, ModelUnavailable
+from app.services import model_files, model_rewrites
+from app.services.model_manager import ModelManager
 from app.services.option_words import read_options
 from app.services.tiny_u2net_service import SUFFIX_FORMATS
 from app.services.tiny_u2net_service import tiny_u2net_service as service
@@ -61,15 +64,38 @@ def remove(
 
 @tinycut.command()
 @click.option("--model", help="Model to fetch. Without it: the one that is served.")
-def warm(model: str | None) -> None:
+@click.option("--in-app", is_flag=True, help="Keep u2netp in the app's own folder, to be deployed with it.")
+def warm(model: str | None, in_app: bool) -> None:
     """Fetch the model if it is missing, check it, rewrite it and load it, so that a server starts at once."""
+    settings, models = service.settings, service.models
+    if in_app:
+        # Small hosts serve u2netp whatever is asked, and the machine that builds may be a large one.
+        if model not in (None, model_files.TINY_MODEL):
+            raise click.UsageError(f"--in-app keeps {model_files.TINY_MODEL} only: leave --model out.")
+        model = model_files.TINY_MODEL
+        settings = replace(settings, u2net_home=str(APP_MODEL_HOME))
+        models = ModelManager(settings)
     try:
-        session = service.models.get_session(model)
+        name = models.get_session(model).name
     except ModelUnavailable as fault:
         raise click.ClickException(fault.detail) from None
     except AppError as fault:
         raise click.ClickException(fault.message) from None
-    click.echo(f"{session.name} is ready")
+    click.echo(f"{name} is ready")
+    _list_files(name, settings)
+
+
+def _list_files(name: str, settings: Settings) -> None:
+    """Say where the files of a model are and how large; raise where u2netp has no rewritten form."""
+    source = model_files.find_model(name, settings)
+    if source is None:
+        return
+    rewrites = model_rewrites.find(source, settings)
+    made = [path for path in (rewrites.float_path, rewrites.int8_path) if path.is_file()]
+    for path in (source, *made):
+        click.echo(f"{path.stat().st_size / 1e6:5.1f} MB  {path}")
+    if name == model_files.TINY_MODEL and not made:
+        raise click.ClickException("The model could not be rewritten: serving it takes three times the memory.")
 
 
 @tinycut.command()

@@ -203,13 +203,18 @@ def bodies_at_once(settings: Settings, host: Host) -> int:
     return photos_at_once(settings, host) + settings.queue_size + SPARE_THREADS // 2
 
 
+# Where a model lies that is deployed with the app (`warm --in-app`): a host that keeps nothing but the app's folder
+# between build and start has it there, without a setting.
+APP_MODEL_HOME = Path(__file__).resolve().parents[1] / ".rembg"
+
+
 def model_homes(settings: Settings) -> tuple[Path, ...]:
-    """The folders in which rembg looks for models: its home first, then the flat folder of old versions."""
+    """The folders in which models are looked for: rembg's home, the flat folder of its old versions, the app's own."""
     if settings.u2net_home:
         return (Path(settings.u2net_home).expanduser(),)
     data_home = os.environ.get("XDG_DATA_HOME")
     home = os.environ.get("REMBG_HOME") or (f"{data_home}/rembg" if data_home else "~/.rembg")
-    return (Path(home).expanduser(), Path(f"{data_home or '~'}/.u2net").expanduser())
+    return (Path(home).expanduser(), Path(f"{data_home or '~'}/.u2net").expanduser(), APP_MODEL_HOME)
 
 
 def user_cache_dir() -> Path:

@@ -96,7 +96,8 @@ class Box:
 
 class Server:
     """A server on a free port of the loopback; a context manager. Without a `command`, which finds its port in $PORT,
-    it is the one of this repo, started by its Procfile. It is up when `health_path` answers 200."""
+    it is the one of this repo, started by its Procfile, in `folder`. It is up when `health_path` answers 200.
+    """
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class Server:
         app: str = "wsgi:app",
         command: str | None = None,
         health_path: str = "/health",
+        folder: Path = REPO,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -115,6 +117,7 @@ class Server:
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env['PATH']}"
         self._command = command or procfile_command().replace("wsgi:app", app)
         self._health_path = health_path
+        self._folder = folder
         self._box = box
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -133,7 +136,7 @@ class Server:
         output = self.log.open("ab") if self.log else subprocess.DEVNULL
         self._process = subprocess.Popen(
             ["sh", "-c", f"exec {self._command}"],
-            cwd=REPO,
+            cwd=self._folder,
             env=self._env,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from flask import Flask
 from PIL import Image
 
 from app import cli
-from app.config import SETTINGS
+from app.config import SETTINGS, Settings
 from app.services.tiny_u2net_service import TinyU2NetService
-from tests.support import REPO, FakeModels, picture
+from scripts.box import free_port
+from tests.support import REPO, SHARED, FakeModels, need, picture
 
 
 @pytest.fixture
@@ -48,11 +50,45 @@ def test_a_failure_is_an_exit_status(runner: CliRunner, tmp_path: Path) -> None:
 
 
 def test_warm_says_that_the_model_is_ready_or_why_not(runner: CliRunner, models: FakeModels) -> None:
-    assert runner.invoke(cli.tinycut, ["warm"]).output == "u2netp is ready\n"
+    assert runner.invoke(cli.tinycut, ["warm"]).output.startswith("u2netp is ready\n")
     models.unavailable = "/models/u2netp.onnx is cut short"
     result = runner.invoke(cli.tinycut, ["warm"])
     assert result.exit_code == 1
     assert "/models/u2netp.onnx is cut short" in result.output
+
+
+def test_warm_in_app_rewrites_the_model_in_the_apps_own_folder_and_says_how_large_the_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(model_name="u2net", model_checksum_disabled=True, precision="float")
+    monkeypatch.setattr(cli, "APP_MODEL_HOME", tmp_path)
+    shutil.copyfile(need(SHARED / "models" / "u2netp.onnx"), tmp_path / "u2netp.onnx")
+    monkeypatch.setattr(cli, "service", TinyU2NetService(settings))
+    result = CliRunner().invoke(cli.tinycut, ["warm", "--in-app"])
+    assert result.exit_code == 0, result.output
+    told = [line.split(" MB  ") for line in result.stdout.splitlines()[1:]]
+    assert sorted(Path(path) for _, path in told) == sorted(tmp_path.glob("*.onnx"))
+    assert len(told) == 3, "as published, rewritten, in 8 bits"
+    assert all(float(size_mb) > 1 for size_mb, _ in told)
+
+
+def test_warm_in_app_is_for_the_model_of_small_hosts_only(runner: CliRunner, models: FakeModels) -> None:
+    result = runner.invoke(cli.tinycut, ["warm", "--in-app", "--model", "u2net"])
+    assert result.exit_code == 2
+    assert "--in-app keeps u2netp only" in result.output
+    assert models.asked == []
+
+
+def test_warm_without_network_says_so_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "APP_MODEL_HOME", tmp_path)
+    monkeypatch.setattr(cli, "service", TinyU2NetService(Settings()))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    result = CliRunner().invoke(cli.tinycut, ["warm", "--in-app"])
+    assert result.exit_code == 1
+    assert "The model u2netp could not be downloaded from https://github.com/" in result.output
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".u2netp.onnx.lock"]
 
 
 def test_settings_lists_every_setting_with_its_help(runner: CliRunner) -> None:

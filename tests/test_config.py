@@ -56,10 +56,11 @@ def test_every_setting_says_what_it_does() -> None:
     assert all(setting.help.endswith(".") for setting in config.SETTINGS)
 
 
-def test_models_are_looked_for_where_rembg_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_looked_for_where_rembg_keeps_them_and_then_with_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REMBG_HOME", "XDG_DATA_HOME", "U2NET_HOME"):
         monkeypatch.delenv(name, raising=False)
-    assert config.model_homes(config.Settings()) == (Path.home() / ".rembg", Path.home() / ".u2net")
+    with_the_app = Path(config.__file__).parents[1] / ".rembg"
+    assert config.model_homes(config.Settings()) == (Path.home() / ".rembg", Path.home() / ".u2net", with_the_app)
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert config.model_homes(config.Settings()) == (Path("/data/rembg"), Path("/data/.u2net"))
+    assert config.model_homes(config.Settings()) == (Path("/data/rembg"), Path("/data/.u2net"), with_the_app)
     assert config.model_homes(config.Settings(u2net_home="/models")) == (Path("/models"),)

@@ -1,4 +1,4 @@
-"""The model's files on disk: found where rembg keeps them, checked, downloaded once.
+"""The model's files on disk: found where rembg keeps them or in the app's folder, checked, downloaded once.
 
 Nothing here knows onnxruntime. Every failure is a ModelUnavailable: the service then goes on without the network.
 """
@@ -123,6 +123,8 @@ def _fetch(model: PublishedModel, folder: Path) -> None:
             path=folder,
             downloader=downloader,
         )
+        # What pooch makes is for its owner alone, and a deployed app may be run by another user.
+        (folder / model.file_name).chmod(0o644)
     except ValueError as fault:  # pooch's word for a checksum that differs; its temporary file is gone by now
         raise ModelUnavailable(
             f"What {model.url} sent for {folder / model.file_name} is not the published model: "

@@ -66,16 +66,20 @@ class Rewrites:
 def find(source: Path, settings: Settings | None = None) -> Rewrites:
     """Tell where the rewritten forms of `source` are kept: their names hold the checksum of what they were made from.
 
-    Beside the model, unless that folder is write-protected (a shared or read-only one): then in this user's
-    cache. MODEL_CACHE_DIR outranks both.
+    Beside the model, unless that folder is write-protected (a shared or read-only one) and has none: then in this
+    user's cache. MODEL_CACHE_DIR outranks both.
     """
     settings = settings or config.current()
     name = f"{source.stem}-{model_files.sha256_of(source)[:16]}-v{REWRITE_VERSION}.onnx"
     if settings.model_cache_dir:
         return Rewrites(Path(settings.model_cache_dir).expanduser() / name)
+    beside = Rewrites(source.parent / name)
     # The mode is asked as well, since root may write anywhere and should not.
     open_to_us = os.access(source.parent, os.W_OK) and source.parent.stat().st_mode & stat.S_IWUSR
-    return Rewrites((source.parent if open_to_us else config.user_cache_dir()) / name)
+    # An image is often run read-only, with what its build made.
+    if open_to_us or beside.float_path.is_file():
+        return beside
+    return Rewrites(config.user_cache_dir() / name)
 
 
 def make(source: Path, settings: Settings) -> Rewrites | None:
@@ -146,7 +150,7 @@ def _measure(rewrites: Rewrites, threads: int) -> str:
     try:
         write_whole(rewrites.choice_path, line.encode())
     except OSError as fault:  # a read-only disk: it is measured again at the next start
-        log.info("what was measured cannot be kept", exc_info=fault)
+        log.info("what was measured cannot be kept: %s", fault.strerror)
     return form
 
 

@@ -1,27 +1,15 @@
-"""The files that hosts read, each against what that host accepts."""
+"""What a host finds at the root, and gunicorn.conf.py under each host's variables."""
 
 from __future__ import annotations
 
-import json
 import runpy
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.box import REPO, procfile_command
-
-APP_JSON_KEYS = {
-    "name", "description", "keywords", "website", "repository", "logo", "success_url", "scripts", "env",
-    "formation", "addons", "buildpacks", "environments", "stack", "image",
-}  # fmt: skip
-RAILWAY_KEYS = {
-    "build": {"builder", "buildCommand", "watchPatterns", "dockerfilePath", "railpackVersion"},
-    "deploy": {
-        "startCommand", "preDeployCommand", "healthcheckPath", "healthcheckTimeout", "restartPolicyType",
-        "restartPolicyMaxRetries", "multiRegionConfig", "cronSchedule", "overlapSeconds", "drainingSeconds",
-    },
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -51,25 +39,6 @@ def test_the_procfile_is_one_line_that_a_yaml_reader_understands_too() -> None:
     assert procfile_command().endswith("gunicorn wsgi:app")
     assert ": " not in procfile_command()
     assert " #" not in procfile_command()
-
-
-def test_heroku_accepts_every_key_of_app_json_and_every_value_is_a_string() -> None:
-    manifest = json.loads((REPO / "app.json").read_text())
-    assert set(manifest) <= APP_JSON_KEYS
-    for variable in manifest["env"].values():
-        assert set(variable) <= {"description", "value", "required", "generator"}
-        assert isinstance(variable["value"], str)
-    assert manifest["env"]["WEB_CONCURRENCY"]["value"] == "1"
-
-
-def test_railway_json_is_valid_and_holds_nothing_that_the_start_rests_on() -> None:
-    manifest = json.loads((REPO / "railway.json").read_text())
-    assert manifest.pop("$schema") == "https://railway.com/railway.schema.json"
-    for part, values in manifest.items():
-        assert set(values) <= RAILWAY_KEYS[part]
-    assert manifest["build"]["builder"] == "RAILPACK"
-    assert manifest["deploy"]["restartPolicyType"] in ("ON_FAILURE", "NEVER"), "ALWAYS is refused on the free plan"
-    assert "startCommand" not in manifest["deploy"]
 
 
 def test_the_python_version_is_written_as_heroku_wants_it() -> None:
@@ -118,3 +87,8 @@ def test_the_access_log_is_the_apps_own_and_gunicorns_has_no_query_string(gunico
     assert "%(U)s" in form
     assert "%(q)s" not in form
     assert "%(r)s" not in form
+
+
+def test_what_flys_edge_lets_through_always_finds_a_thread(gunicorn_conf: Any) -> None:
+    limits = tomllib.loads((REPO / "fly.toml").read_text())["http_service"]["concurrency"]
+    assert limits["soft_limit"] < limits["hard_limit"] < gunicorn_conf(MEMORY_LIMIT_MB="512")["threads"]

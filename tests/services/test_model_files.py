@@ -85,6 +85,7 @@ def test_a_download_lands_whole_where_rembg_looks_for_it(publisher: Publisher, s
     assert path == Path(settings.u2net_home) / "models/u2netp/u2netp.onnx"
     assert path.read_bytes() == CONTENT
     assert files_in(Path(settings.u2net_home)) == ["u2netp.onnx"]
+    assert path.stat().st_mode & 0o777 == 0o644, "another user may run what a build downloaded"
 
 
 def test_an_altered_file_is_replaced(publisher: Publisher, settings: Settings) -> None:

@@ -75,6 +75,15 @@ def test_a_write_protected_model_folder_is_left_alone_even_by_root(
         folder.chmod(0o755)
 
 
+def test_what_a_build_made_is_served_from_a_folder_that_is_read_only_by_now(made: Rewrites, source: Path) -> None:
+    source.parent.chmod(0o555)
+    try:
+        assert model_rewrites.find(source, Settings()) == made
+        assert model_rewrites.make(source, Settings()) == made
+    finally:
+        source.parent.chmod(0o755)
+
+
 def test_a_model_that_cannot_be_rewritten_is_no_error_and_the_log_says_why(
     source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

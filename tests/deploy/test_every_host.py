@@ -1,0 +1,112 @@
+"""The start command of every host, exactly as its file has it, with that host's variables, in a cage of 512 MB.
+
+What is started is a copy of the app as a host has it: without what .slugignore names, with the model that its build
+fetched, read-only, and with no way to any download.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.config import SETTINGS
+from scripts.box import REPO, Box, BoxUnavailable, Server, free_port
+from tests.deploy.hosts import HOSTS
+from tests.support import SHARED, need, need_program
+
+# Of a working copy only; a host has a clone.
+ONLY_HERE = {".git", ".venv", ".rembg", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
+
+
+@pytest.fixture(scope="module")
+def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    """A host's environment: no setting of this machine's, an empty home, and downloads that are refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        ours = [setting.name for setting in SETTINGS]
+        for name in [*ours, "OPENBLAS_NUM_THREADS", "REMBG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"]:
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, bare_environment: pytest.MonkeyPatch) -> Path:
+    """The app's folder as a host has it after bin/post_compile, write-protected."""
+    folder = copy_of_the_app(tmp_path_factory.mktemp("host") / "app")
+    (folder / ".rembg").mkdir()
+    shutil.copyfile(need(SHARED / "models" / "u2netp.onnx"), folder / ".rembg/u2netp.onnx")
+    # The tests' copy of the model is not bit for bit the published one.
+    bare_environment.setenv("MODEL_CHECKSUM_DISABLED", "1")
+    # The machine that builds leaves no comparison of the two forms behind, as one with another processor would.
+    build = run_build(folder, PRECISION="float")
+    assert build.returncode == 0
+    assert build.stdout.startswith("u2netp is ready"), build.stderr
+    subprocess.run(["chmod", "-R", "a-w", folder], check=True)
+    return folder
+
+
+def copy_of_the_app(folder: Path) -> Path:
+    left_out = ONLY_HERE | {line.strip("/") for line in (REPO / ".slugignore").read_text().split()}
+    shutil.copytree(REPO, folder, ignore=lambda _folder, names: left_out & set(names))
+    return folder
+
+
+def run_build(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, **variables}
+    return subprocess.run([folder / "bin/post_compile"], env=environ, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    """A cage of 512 MB, or a skip said aloud where no cgroup may be made."""
+    try:
+        with Box(512) as box:
+            yield box
+    except BoxUnavailable as fault:
+        pytest.skip(f"SKIPPED: no host's start was tried, for {fault}")
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_what_a_host_starts_cuts_out_by_the_network_in_512_mb_with_one_worker_and_ends_in_order(
+    name: str, built: Path, box: Box, tmp_path: Path
+) -> None:
+    host = HOSTS[name]
+    command = " ".join([*without_privileges(), host.command])
+    with Server(command=command, folder=built, env=host.variables, box=box, log=tmp_path / "log") as server:
+        server.wait_for("/ready")
+        photo = (REPO / "app/static/sample.jpg").read_bytes()
+        answer = requests.post(f"{server.url}/api/remove-background", files={"file": photo}, timeout=30)
+        assert (answer.status_code, answer.json()["method"]) == (200, "tiny_u2net")
+        assert len(server.worker_pids()) == 1
+        assert server.stop() == 0
+    log = (tmp_path / "log").read_text()
+    assert "what was measured cannot be kept: Permission denied" in log, "compared here, and nothing was written"
+    assert "the model is served in its" in log
+    for trouble in ("published form", "download", "ERROR"):
+        assert trouble not in log
+    assert box.kills == 0
+
+
+def without_privileges() -> list[str]:
+    """What a command starts with to be held by write protection: root is not, until it gives up its capabilities."""
+    return [] if os.geteuid() else [need_program("setpriv"), "--bounding-set=-all", "--inh-caps=-all"]
+
+
+def test_a_build_that_cannot_have_the_model_says_so_goes_on_and_leaves_no_half_a_file(
+    tmp_path: Path, bare_environment: pytest.MonkeyPatch
+) -> None:
+    folder = copy_of_the_app(tmp_path / "app")
+    build = run_build(folder)
+    assert build.returncode == 0
+    assert "The model u2netp could not be downloaded" in build.stderr
+    assert "WARNING: built without the network's model" in build.stderr
+    assert not [path for path in (folder / ".rembg").rglob("*") if path.is_file() and path.stat().st_size]
