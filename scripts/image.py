@@ -52,7 +52,7 @@ class Failure(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks; answer the exit status."""
     parser = argparse.ArgumentParser(description="Build the image, run it in 512 MB, print what it and the slug weigh.")
-    parser.add_argument("--base", help="an image with Python 3.11 or newer; by default the Dockerfile's")
+    parser.add_argument("--base", help="an image with Python 3.13; by default the Dockerfile's")
     parser.add_argument("--engine", type=shlex.split, default=_installed_engine(), metavar="WORDS")
     parser.add_argument("--build", type=shlex.split, default=[], metavar="WORDS", help="more words for build")
     parser.add_argument("--run", type=shlex.split, default=[], metavar="WORDS", help="more words for run")
