@@ -20,7 +20,7 @@ from werkzeug.datastructures import FileStorage
 from app.config import Settings
 from app.errors import BadRequest, TooLarge, Unavailable
 from app.hosting import MIB
-from app.routes.connection import time_limit
+from app.routes.connection import least_pace
 from app.services.admission import Admission, Deadline
 
 JSON, URLENCODED, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
@@ -36,8 +36,8 @@ TEXT_COPIES, PART_COPIES = 4, 6
 # A photo in JSON is one long word among a few short ones; each bracket and comma costs a hundred times its size.
 MOST_JSON_SIGNS = 500
 
-# A phone on a weak network sends more than this.
-GRACE_S, SLOWEST_BYTES_PER_S = 30.0, 50_000
+# A client may be as slow as it likes for so long.
+GRACE_S = 30.0
 
 # No image begins like a form that `curl -d` sends.
 _FORM_START = re.compile(rb"[a-z_0-9]{1,40}=")
@@ -96,10 +96,26 @@ def no_room() -> Unavailable:
     )
 
 
+class _Counted(io.RawIOBase):
+    """What a client sends, counted."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.size_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        self.size_bytes += len(piece)
+        return len(piece)
+
+
 @contextmanager
-def reading(request: Request, *, limit_s: float | None = None) -> Iterator[None]:
-    """Read a body in this block, in one of the places for that and within a time: one that a slow phone keeps, unless
-    it is given.
+def reading(request: Request, *, grace_s: float = GRACE_S) -> Iterator[None]:
+    """Read a body in this block, in one of the places for that, and no slower than a slow phone sends.
 
     Raises:
         Busy: too many bodies are being read.
@@ -107,8 +123,8 @@ def reading(request: Request, *, limit_s: float | None = None) -> Iterator[None]
     bodies: Admission = current_app.extensions["tinycut"].bodies
     bodies.enter(Deadline(0))
     try:
-        length = request.content_length or request.max_content_length or 0
-        with time_limit(request.environ, limit_s or GRACE_S + length / SLOWEST_BYTES_PER_S):
+        counted = request.environ["wsgi.input"] = _Counted(request.environ["wsgi.input"])
+        with least_pace(request.environ, lambda: counted.size_bytes, grace_s=grace_s):
             yield
     finally:
         bodies.leave()

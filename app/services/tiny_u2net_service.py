@@ -52,8 +52,6 @@ RESIDENT_MB = 128
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
-# A batch holds a thread of the server for minutes.
-BATCHES_AT_ONCE = 2
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
@@ -134,9 +132,13 @@ class TinyU2NetService:
                     Admission(slots=config.photos_at_once(settings, host), queue_size=settings.queue_size),
                     MemoryBudget(budget_mb * MIB),
                     Admission(slots=config.bodies_at_once(settings, host), queue_size=0),
-                    Admission(slots=BATCHES_AT_ONCE, queue_size=0),
-                    Admission(slots=1, queue_size=BATCHES_AT_ONCE),
-                    RemoteImages(allowed=settings.allow_urls, most_bytes=int(settings.max_upload_mb * MIB)),
+                    Admission(slots=config.BATCHES_AT_ONCE, queue_size=0),
+                    Admission(slots=1, queue_size=config.BATCHES_AT_ONCE),
+                    RemoteImages(
+                        allowed=settings.allow_urls,
+                        most_bytes=int(settings.max_upload_mb * MIB),
+                        at_once=config.DOWNLOADS_AT_ONCE,
+                    ),
                 )
             return self._made_gates
 
