@@ -42,7 +42,7 @@ class Box:
 
     def __enter__(self) -> Box:
         size = str(self.limit_mb * MIB)
-        limits = {"memory.limit_in_bytes": size} if self._v1 else {"memory.max": size, "memory.swap.max": "0"}
+        limits = {self._limit_name: size} if self._v1 else {self._limit_name: size, "memory.swap.max": "0"}
         try:
             self._folder.mkdir()
         except OSError as fault:
@@ -68,6 +68,15 @@ class Box:
                     raise
                 time.sleep(0.05)
 
+    @property
+    def _limit_name(self) -> str:
+        return "memory.limit_in_bytes" if self._v1 else "memory.max"
+
+    def change_limit(self, limit_mb: int) -> None:
+        """Set another limit while processes are in the box, as a host does that is told to."""
+        (self._folder / self._limit_name).write_text(str(limit_mb * MIB))
+        self.limit_mb = limit_mb
+
     def enter(self) -> None:
         """Put the calling process, and all its later children, in the box."""
         (self._folder / "cgroup.procs").write_text(str(os.getpid()))
@@ -87,7 +96,10 @@ class Box:
 
 
 class Server:
-    """The server of this repo, started by its Procfile on a free port of the loopback; a context manager."""
+    """The server of this repo, started by its Procfile on a free port of the loopback; a context manager.
+
+    `within` is a command that sets the server's surroundings up and then runs the rest of its line in its own place.
+    """
 
     def __init__(
         self,
@@ -96,6 +108,7 @@ class Server:
         box: Box | None = None,
         log: Path | None = None,
         app: str = "wsgi:app",
+        within: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -104,13 +117,14 @@ class Server:
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env['PATH']}"
         self._command = procfile_command().replace("wsgi:app", app)
         self._box = box
+        self._within = within
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Server:
         output = self.log.open("wb") if self.log else subprocess.DEVNULL
         self._process = subprocess.Popen(
-            ["sh", "-c", f"exec {self._command}"],
+            [*self._within, "sh", "-c", f"exec {self._command}"],
             cwd=REPO,
             env=self._env,
             stdout=output,
@@ -129,11 +143,22 @@ class Server:
     ) -> None:
         self.stop()
 
-    def stop(self) -> int:
-        """End the server as a host would (SIGTERM) and return its exit status."""
+    @property
+    def pid(self) -> int:
+        """Process id of gunicorn's master."""
+        assert self._process is not None
+        return self._process.pid
+
+    def terminate(self) -> None:
+        """Tell the server to end, as a host would (SIGTERM)."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """End the server as a host would and return its exit status."""
+        self.terminate()
+        assert self._process is not None
         try:
             return self._process.wait(timeout=40)
         except subprocess.TimeoutExpired:
