@@ -19,6 +19,8 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 HEAD_LIMIT_S = 10.0
 MOST_HEAD_BYTES = 64 * 1024
+# A worker that is told to end has 25 seconds (gunicorn.conf.py); a photo that begins within these is done by then.
+BATCHES_GO_ON_S = 12.0
 # For so long a client may still send after its last answer: it would lose the answer if the connection were reset.
 _LINGER_S = 2.0
 
@@ -33,7 +35,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def set_accept_enabled(self, enabled: bool) -> None:
         """Also close the port once the worker is to end: whoever connects is then refused, not left waiting."""
         super().set_accept_enabled(enabled)
-        if not self.alive:
+        if not enabled and not self.alive:
+            self.wsgi.extensions["tinycut"].end_batches(BATCHES_GO_ON_S)
             for listener in self.sockets:
                 self._accept_all(listener)
                 listener.close()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from app import __version__, config, metrics
 from app.config import Settings
-from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground
+from app.errors import AppError, BadRequest, ModelUnavailable, Unavailable, UnknownForeground
 from app.files import write_whole
 from app.hosting import MIB
 from app.imaging import decode, encode, preprocess, refine
@@ -90,6 +90,7 @@ class TinyU2NetService:
         self._warmed_at_s = 0.0
         self._latest_method: str | None = None
         self._told_advice: set[str] = set()
+        self._batches_end: Deadline | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -454,6 +455,16 @@ class TinyU2NetService:
             self._warmed_at_s = time.monotonic()
             self._warm_up_thread = threading.Thread(target=self.warm_up, name="warm-up", daemon=True)
             self._warm_up_thread.start()
+
+    def end_batches(self, limit_s: float) -> None:
+        """Let no photo of a batch begin after so long, for the process is about to end: its client then gets a whole
+        ZIP, which says what is missing."""
+        self._batches_end = Deadline(limit_s)
+
+    def check_batches_go_on(self) -> None:
+        """Raise Unavailable where no photo of a batch may begin any more."""
+        if self._batches_end and not self._batches_end.remaining_s():
+            raise Unavailable("The server was being restarted. Please send this photo again.")
 
     def finish_warm_up(self, limit_s: float) -> None:
         """Wait for a warm-up that is under way: a process must not end in the middle of an inference."""
