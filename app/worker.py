@@ -7,6 +7,7 @@ waits for a client waits beside the loop, for a time, and gives way to newcomers
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 HEAD_LIMIT_S = 10.0
 MOST_HEAD_BYTES = 64 * 1024
+_HEAD_LIMIT = struct.pack("ll", int(HEAD_LIMIT_S), 0)
 # A worker that is told to end has 25 seconds (gunicorn.conf.py); a photo that begins within these is done by then.
 BATCHES_GO_ON_S = 12.0
 # For so long a client may still send after its last answer: it would lose the answer if the connection were reset.
@@ -117,6 +119,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _hand_over(self, conn: TConn) -> None:
         with suppress(OSError):
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            # For TLS, and systems that do not know of the other: no read of gunicorn's own waits for ever.
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _HEAD_LIMIT)
         conn.data_ready = True
         super().enqueue_req(conn)
 

@@ -88,6 +88,7 @@ class TinyU2NetService:
         self._warm_up_thread: threading.Thread | None = None
         self._warm_up_begun = False
         self._warmed_at_s = 0.0
+        self._is_warm = False
         self._latest_method: str | None = None
         self._told_advice: set[str] = set()
         self._batches_end: Deadline | None = None
@@ -420,10 +421,11 @@ class TinyU2NetService:
         """Load the model and cut out a 32×32 photo, so that the first visitor does not wait for either."""
         checkered = np.indices((32, 32)).sum(axis=0) // 8 % 2 * np.uint8(255)
         photo = encode.encode(np.dstack([checkered.astype(np.uint8)] * 3), "png")
-        host, before = self.models.host, self._latest_method
+        host, was_warm, before = self.models.host, self._is_warm, self._latest_method
         try:
             warmed = self.cut_out(photo, CutoutOptions(on_unknown="pass"))
-            if warmed.method == before:
+            self._is_warm = True
+            if was_warm and warmed.method == before:
                 return
             log.info(
                 "ready after %.1f s: %s by %s, memory limit %d MB (%s), %d photos at once",
@@ -437,10 +439,10 @@ class TinyU2NetService:
         except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
             log.info("the warm-up gave way: %s", fault.code)
         finally:
-            if before is None:
+            if not was_warm:
                 memory.settle()
             with self._warm_up_lock:
-                self._warm_up_begun = self._latest_method is not None
+                self._warm_up_begun = self._is_warm
                 self._warmed_at_s = time.monotonic()
 
     def start_warm_up(self) -> None:
@@ -473,8 +475,8 @@ class TinyU2NetService:
 
     @property
     def latest_method(self) -> str | None:
-        """The method that cut out the latest photo, be it the warm-up's; None before there was one."""
-        return self._latest_method
+        """The method that cut out the latest photo, be it the warm-up's; None before that one is done."""
+        return self._latest_method if self._is_warm else None
 
 
 def is_lasting(cutout: Cutout) -> bool:

@@ -109,6 +109,7 @@ def test_clients_that_hang_up_in_the_middle_of_a_photo_leave_nothing_behind(serv
 def slow_to_take(server: Server, clients: ExitStack) -> socket.socket:
     """A client that has asked for a picture of megabytes and has room for little of it."""
     connection = clients.enter_context(socket.socket())
+    connection.settimeout(15)  # others wait no longer for the first byte of theirs
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2000)
     connection.connect(("127.0.0.1", server.port))
     connection.sendall(head(len(NOISE), f"{PATH}?output=photo&format=png") + NOISE)
