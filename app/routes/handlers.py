@@ -65,7 +65,7 @@ def _begin() -> None:
         service.admission.check_room()
     limit_body(request, service.settings)
     g.holding = service.budget.holding()
-    g.holding.add(held_bytes(request))
+    service.budget.check_room(held_bytes(request))  # what cannot fit is better not read; held is only what comes
 
 
 def _finish(response: Response) -> Response:
@@ -130,7 +130,7 @@ def _drain() -> None:
     limit_silence(request.environ, _DRAIN_SILENCE_S)
     left, deadline = _DRAIN_BYTES, Deadline(_DRAIN_S)
     try:
-        with reading(request, grace_s=_DRAIN_S):
+        with reading(request, hold=lambda _size_bytes: None, grace_s=_DRAIN_S):
             stream = request.environ["wsgi.input"]
             while left > 0 and deadline.remaining_s() and (chunk := stream.read(min(64 * 1024, left))):
                 left -= len(chunk)

@@ -24,8 +24,9 @@ NOISE = encoded(picture(2400, 1600).effect_spread(300), "JPEG", quality=80)
 
 @pytest.fixture(scope="module")
 def server(model_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the real network and one photo at a time, for all these clients."""
-    with Server(env={**model_env, "CONCURRENCY": "1"}, log=tmp_path_factory.mktemp("server") / "log") as server:
+    """A small server with the real network, for all these clients."""
+    env = {**model_env, "MEMORY_LIMIT_MB": "512"}
+    with Server(env=env, log=tmp_path_factory.mktemp("server") / "log") as server:
         server.wait_for("/ready")
         yield server
 
@@ -96,6 +97,14 @@ def test_a_head_without_an_end_is_refused(server: Server, clients: ExitStack) ->
 def test_clients_that_send_their_photos_a_byte_at_a_time_keep_nobody_out(server: Server, clients: ExitStack) -> None:
     for _ in range(10):
         clients.enter_context(connected(server)).sendall(head(len(SMALL)) + SMALL[:1])
+    others_are_served(server)
+
+
+def test_what_is_announced_but_does_not_come_takes_no_memory_from_others(server: Server, clients: ExitStack) -> None:
+    for size_bytes in (*[16_000_000] * 6, *[9_000_000, 3_000_000, 1_000_000] * 3):
+        is_text = size_bytes > 10_000_000  # which takes several times its size
+        announced = head(size_bytes).replace(b"Accept", b"Content-Type: application/json\r\nAccept", is_text)
+        clients.enter_context(connected(server)).sendall(announced + b"{")
     others_are_served(server)
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest, ClientGone
 from app.hosting import MIB
+from app.routes import bodies
 from app.routes.bodies import TEXT_COPIES, decode_base64
 from app.routes.connection import is_gone, least_pace
 from app.services.admission import Deadline
@@ -112,13 +113,13 @@ def test_a_photo_of_the_largest_size_arrives_as_json_and_a_larger_one_is_refused
 def test_the_memory_that_text_takes_is_held_until_it_is_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     service = app.extensions["tinycut"]
     held = []
-    read = app.view_functions["api.remove_background"]
+    read = bodies._json_words
 
-    def look(*words: Any) -> Any:
+    def look(data: bytes) -> Any:
         held.append(service.budget.held_bytes)
-        return read(*words)
+        return read(data)
 
-    monkeypatch.setitem(app.view_functions, "api.remove_background", look)
+    monkeypatch.setattr(bodies, "_json_words", look)
     client = app.test_client()
     body = f'{{"image": "{TEXT}"}}'.encode()
     with client.post(PATH, data=body, content_type="application/json"):
