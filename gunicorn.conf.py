@@ -5,8 +5,6 @@ Names here are gunicorn's settings: anything else starts with an underscore.
 
 import os as _os
 import resource as _resource
-import socket as _socket
-import struct as _struct
 import sys as _sys
 
 from gunicorn import glogging as _glogging
@@ -29,9 +27,7 @@ bind = [f"0.0.0.0:{_os.environ['PORT']}" if "PORT" in _os.environ else "127.0.0.
 # memory and time. Read when numpy is loaded, so it is set here.
 _os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-worker_class = "gthread"
-# Every photo at work or in the queue holds a thread, and so does every client that is slow to send or to take; with
-# some more, /health is always answered. A thread that waits costs next to nothing.
+worker_class = "app.worker.Worker"
 threads = _config.server_threads(_settings, _hosting.detect())
 # Each connection is a file to the system: with as many as a process may have, the worker would end.
 _soft_files, _hard_files = _resource.getrlimit(_resource.RLIMIT_NOFILE)
@@ -41,10 +37,11 @@ worker_connections = min(512, _files // 2)
 
 # onnxruntime's sessions do not survive a fork: each worker makes its own.
 preload_app = False
-_HEADERS_SILENCE_S = 10
 timeout = 60  # a worker that does not even beat its heart; a request's own limit is DEADLINE_S
 graceful_timeout = 25
 keepalive = 5
+# The system's own way to send a file has no limit of time for the whole.
+sendfile = False
 # Memory stays level (tests/memory); recycling is for whatever that test does not know. /health and refusals count too,
 # and a new worker beside the old one takes twice the memory for a moment: so, seldom.
 max_requests = 100_000
@@ -84,6 +81,9 @@ class _Logger(_glogging.Logger):
         super().warning(msg, *args, **kwargs)
 
     def exception(self, msg, *args, **kwargs):
+        if isinstance(_sys.exception(), TimeoutError):
+            self.info("a client was given up: it was silent, or too slow to take its answer")
+            return
         # The arguments are addresses with their query strings, and a message that is no text is an exception.
         words = msg.partition("%")[0].strip() if isinstance(msg, str) else "gunicorn met a fault"
         super().exception(words, **kwargs)
@@ -105,14 +105,7 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Load and warm the model in the background: the port is bound already.
-
-    A client that falls silent in its headers is given up: connections inherit this of the listener (Linux). Once a
-    request is read, routes/handlers.py sets its own limit.
-    """
-    for listener in worker.sockets:
-        limit = _struct.pack("ll", _HEADERS_SILENCE_S, 0)
-        listener.sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, limit)
+    """Load and warm the model in the background: the port is bound already."""
     worker.wsgi.extensions["tinycut"].start_warm_up()
 
 

@@ -172,8 +172,9 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-# Threads of the server beside those whose photos are worked on or wait; clients that are slow to send may have half.
-SPARE_THREADS = 24
+# What else may hold a thread of the server beside the photos at work or in the queue, each bounded by itself: clients
+# that are slow to send, or to take an answer; downloads; batches. With some more, /health is always answered.
+SLOW_BODIES, SLOW_ANSWERS, DOWNLOADS_AT_ONCE, BATCHES_AT_ONCE, FREE_THREADS = 12, 32, 8, 2, 8
 
 
 def worker_processes(environ: Mapping[str, str] | None = None) -> int:
@@ -193,14 +194,16 @@ def worker_processes(environ: Mapping[str, str] | None = None) -> int:
     return 1 if environ.get("WEB_CONCURRENCY_SET_BY", "").startswith("heroku") else max(asked, 1)
 
 
-def server_threads(settings: Settings, host: Host) -> int:
-    """How many threads one process has: each photo at work or in the queue holds one, and so does each slow client."""
-    return photos_at_once(settings, host) + settings.queue_size + SPARE_THREADS
-
-
 def bodies_at_once(settings: Settings, host: Host) -> int:
-    """How many requests may be read at once: some threads are always left, for /health."""
-    return photos_at_once(settings, host) + settings.queue_size + SPARE_THREADS // 2
+    """How many requests may be read at once: those that may be let in, and some whose clients are slow."""
+    return photos_at_once(settings, host) + settings.queue_size + SLOW_BODIES
+
+
+def server_threads(settings: Settings, host: Host) -> int:
+    """Threads of the server: for everything that may hold one at the same time. Each is made when first needed."""
+    photos = photos_at_once(settings, host) + settings.queue_size
+    others = SLOW_ANSWERS + DOWNLOADS_AT_ONCE + BATCHES_AT_ONCE + FREE_THREADS
+    return photos + bodies_at_once(settings, host) + others
 
 
 # Where a model lies that is deployed with the app (`warm --in-app`): a host that keeps nothing but the app's folder

@@ -94,14 +94,16 @@ class ModelUnavailable(AppError):
     """The network cannot be had: no file, no memory, or onnxruntime failed.
 
     `detail` says why, with file names and checksums: it is for the command line, never for a client or the log.
+    `advice` is for the log: a sentence without any of that, on what to do.
     """
 
     status = 503
     code = "model_unavailable"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, advice: str = "To learn why: python -m app.cli warm.") -> None:
         super().__init__("The neural network is not available on this server right now.")
         self.detail = detail
+        self.advice = advice
 
     def __str__(self) -> str:
         return self.detail

@@ -42,7 +42,7 @@ class Box:
 
     def __enter__(self) -> Box:
         size = str(self.limit_mb * MIB)
-        limits = {"memory.limit_in_bytes": size} if self._v1 else {"memory.max": size, "memory.swap.max": "0"}
+        limits = {self._limit_name: size} if self._v1 else {self._limit_name: size, "memory.swap.max": "0"}
         try:
             self._folder.mkdir()
         except OSError as fault:
@@ -67,6 +67,15 @@ class Box:
                 if time.monotonic() > ends_s:
                     raise
                 time.sleep(0.05)
+
+    @property
+    def _limit_name(self) -> str:
+        return "memory.limit_in_bytes" if self._v1 else "memory.max"
+
+    def change_limit(self, limit_mb: int) -> None:
+        """Set another limit while processes are in the box, as a host does that is told to."""
+        (self._folder / self._limit_name).write_text(str(limit_mb * MIB))
+        self.limit_mb = limit_mb
 
     def enter(self) -> None:
         """Put the calling process, and all its later children, in the box."""
@@ -97,6 +106,7 @@ class Box:
 class Server:
     """A server on a free port of the loopback; a context manager. Without a `command`, which finds its port in $PORT,
     it is the one of this repo, started by its Procfile, in `folder`. It is up when `health_path` answers 200.
+    `within` is a command that sets the server's surroundings up and then runs the rest of its line in its own place.
     """
 
     def __init__(
@@ -109,6 +119,7 @@ class Server:
         command: str | None = None,
         health_path: str = "/health",
         folder: Path = REPO,
+        within: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -119,6 +130,7 @@ class Server:
         self._health_path = health_path
         self._folder = folder
         self._box = box
+        self._within = within
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -135,7 +147,7 @@ class Server:
         """Start the process, and wait for nothing."""
         output = self.log.open("ab") if self.log else subprocess.DEVNULL
         self._process = subprocess.Popen(
-            ["sh", "-c", f"exec {self._command}"],
+            [*self._within, "sh", "-c", f"exec {self._command}"],
             cwd=self._folder,
             env=self._env,
             stdout=output,
@@ -153,11 +165,22 @@ class Server:
     ) -> None:
         self.stop()
 
-    def stop(self) -> int:
-        """End the server as a host would (SIGTERM) and return its exit status."""
+    @property
+    def pid(self) -> int:
+        """Process id of gunicorn's master."""
+        assert self._process is not None
+        return self._process.pid
+
+    def terminate(self) -> None:
+        """Tell the server to end, as a host would (SIGTERM)."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """End the server as a host would and return its exit status."""
+        self.terminate()
+        assert self._process is not None
         try:
             return self._process.wait(timeout=40)
         except subprocess.TimeoutExpired:

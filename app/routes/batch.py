@@ -107,6 +107,7 @@ def _cut_out(
     `sending` holds the memory of the result, and of its place in the ZIP, until the next photo is asked for.
     """
     sending.release()
+    service.check_batches_go_on()
     deadline = Deadline(service.settings.deadline_s, abandoned=partial(is_gone, environ))
     try:
         while True:

@@ -8,19 +8,19 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
-from flask import Request, current_app
+from flask import Request, current_app, g
 from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
 from app.errors import BadRequest, TooLarge, Unavailable
 from app.hosting import MIB
-from app.routes.connection import time_limit
+from app.routes.connection import least_pace
 from app.services.admission import Admission, Deadline
 
 JSON, URLENCODED, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
@@ -36,8 +36,8 @@ TEXT_COPIES, PART_COPIES = 4, 6
 # A photo in JSON is one long word among a few short ones; each bracket and comma costs a hundred times its size.
 MOST_JSON_SIGNS = 500
 
-# A phone on a weak network sends more than this.
-GRACE_S, SLOWEST_BYTES_PER_S = 30.0, 50_000
+# A client may be as slow as it likes for so long.
+GRACE_S = 30.0
 
 # No image begins like a form that `curl -d` sends.
 _FORM_START = re.compile(rb"[a-z_0-9]{1,40}=")
@@ -96,19 +96,41 @@ def no_room() -> Unavailable:
     )
 
 
+class _Counted(io.RawIOBase):
+    """What a client sends, counted, and held piece by piece."""
+
+    def __init__(self, stream: IO[bytes], hold: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._hold = hold
+        self.size_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        self.size_bytes += len(piece)
+        self._hold(len(piece))
+        return len(piece)
+
+
 @contextmanager
-def reading(request: Request, *, limit_s: float | None = None) -> Iterator[None]:
-    """Read a body in this block, in one of the places for that and within a time: one that a slow phone keeps, unless
-    it is given.
+def reading(request: Request, *, hold: Callable[[int], None] | None = None, grace_s: float = GRACE_S) -> Iterator[None]:
+    """Read a body in this block, in one of the places for that, and no slower than a slow phone sends.
+
+    `hold` is given the size of each piece; else what comes is held for this request, as often as reading copies it.
 
     Raises:
-        Busy: too many bodies are being read.
+        Busy: too many bodies are being read, or hold the memory that the rest of this one needs.
     """
+    copies = _copies(request)
+    hold = hold or (lambda size_bytes: g.holding.add(size_bytes * copies))
     bodies: Admission = current_app.extensions["tinycut"].bodies
     bodies.enter(Deadline(0))
     try:
-        length = request.content_length or request.max_content_length or 0
-        with time_limit(request.environ, limit_s or GRACE_S + length / SLOWEST_BYTES_PER_S):
+        counted = request.environ["wsgi.input"] = _Counted(request.environ["wsgi.input"], hold)
+        with least_pace(request.environ, lambda: counted.size_bytes, grace_s=grace_s):
             yield
     finally:
         bodies.leave()
@@ -150,11 +172,16 @@ def held_bytes(request: Request) -> int:
     length = request.content_length
     if length is None:
         length = most if "chunked" in request.headers.get("Transfer-Encoding", "").lower() else 0
-    if length > most or _is_on_disk(request):
+    return 0 if length > most else length * _copies(request)
+
+
+def _copies(request: Request) -> int:
+    """How many times its size a body takes in memory while it is read."""
+    if _is_on_disk(request):
         return 0
     if request.mimetype in (JSON, URLENCODED):
-        return length * TEXT_COPIES
-    return length * PART_COPIES if request.endpoint in _TEXT_PARTS else length
+        return TEXT_COPIES
+    return PART_COPIES if request.endpoint in _TEXT_PARTS else 1
 
 
 def _is_on_disk(request: Request) -> bool:

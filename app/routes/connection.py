@@ -5,12 +5,16 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# A client may be silent for so long in the middle of a body or an answer.
+# A client may be silent for so long in the middle of a body.
 SILENCE_LIMIT_S = 20.0
+# A phone on a weak network is faster than this.
+SLOWEST_BYTES_PER_S = 50_000
+_LOOK_S = 1.0
 
 
 def limit_silence(environ: dict[str, Any], limit_s: float = SILENCE_LIMIT_S) -> None:
@@ -20,17 +24,58 @@ def limit_silence(environ: dict[str, Any], limit_s: float = SILENCE_LIMIT_S) -> 
         connection.settimeout(limit_s)
 
 
+def limit_answer(environ: dict[str, Any], size_bytes: int) -> None:
+    """Give up on a client that has not taken an answer of so many bytes, or each of its pieces, in the time that a slow
+    phone needs: sending has one limit for the whole."""
+    limit_silence(environ, SILENCE_LIMIT_S + size_bytes / SLOWEST_BYTES_PER_S)
+
+
 @contextmanager
-def time_limit(environ: dict[str, Any], limit_s: float) -> Iterator[None]:
-    """Let what is read of a client in this block end after so long, as if it had hung up: one that sends a byte now and
-    then is never silent."""
-    timer = threading.Timer(limit_s, stop_reading, [environ])
-    timer.daemon = True
-    timer.start()
+def least_pace(environ: dict[str, Any], received_bytes: Callable[[], int], *, grace_s: float) -> Iterator[None]:
+    """Let what is read of a client in this block end, as if it had hung up, once it is slower than a slow phone: who
+    sends a byte now and then is never silent. The first `grace_s` seconds are its own."""
+    ended = threading.Event()
+    begun_s = time.monotonic()
+
+    def watch() -> None:
+        wait_s = grace_s
+        while not ended.wait(wait_s):
+            if received_bytes() < (time.monotonic() - begun_s - grace_s) * SLOWEST_BYTES_PER_S:
+                stop_reading(environ)
+                return
+            wait_s = _LOOK_S
+
+    threading.Thread(target=watch, name="pace", daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        ended.set()
+
+
+class Answers:
+    """The answers that clients are taking, up to `most`: of more, the one that began first is broken off, for who takes
+    an answer slowly holds one of the server's threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._under_way: list[socket.socket] = []
+
+    def begin(self, environ: dict[str, Any]) -> Callable[[], None]:
+        """Count the answer of this request; what is returned must be called at its end."""
+        connection: socket.socket | None = environ.get("gunicorn.socket")
+        if connection is None:
+            return lambda: None
+        with self._lock:
+            if len(self._under_way) >= self._most:
+                with suppress(OSError):  # it is closed already
+                    self._under_way.pop(0).shutdown(socket.SHUT_RDWR)
+            self._under_way.append(connection)
+        return lambda: self._end(connection)
+
+    def _end(self, connection: socket.socket) -> None:
+        with self._lock, suppress(ValueError):  # broken off
+            self._under_way.remove(connection)
 
 
 def stop_reading(environ: dict[str, Any]) -> None:

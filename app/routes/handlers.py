@@ -7,19 +7,21 @@ import re
 import uuid
 from collections.abc import Callable
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
+from app import config
 from app.errors import AppError, Busy
 from app.hosting import MIB
 from app.routes import language, removebg_errors
 from app.routes.bodies import held_bytes, limit_body, reading
-from app.routes.connection import limit_silence, stop_reading
+from app.routes.connection import Answers, limit_answer, limit_silence, stop_reading
 from app.routes.replies import error_reply
 from app.routes.request_log import note_error
 from app.routes.web import page_with_error
 from app.routes.work import the_service
+from app.services.admission import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +34,13 @@ REFUSED_UNREAD = ("api.remove_background", "api.change_background", "rembg.remov
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _RETRY_AFTER_S = 5  # where nothing better is known
+_ANSWERS = "answers"
 _DRAIN_BYTES, _DRAIN_S, _DRAIN_SILENCE_S = 64 * MIB, 10.0, 1.0
 
 
 def register(app: Flask) -> None:
     """Attach the handlers to the application."""
+    app.extensions[_ANSWERS] = Answers(config.SLOW_ANSWERS)
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(AppError, _on_app_error)
@@ -61,17 +65,18 @@ def _begin() -> None:
         service.admission.check_room()
     limit_body(request, service.settings)
     g.holding = service.budget.holding()
-    g.holding.add(held_bytes(request))
+    service.budget.check_room(held_bytes(request))  # what cannot fit is better not read; held is only what comes
 
 
 def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         _drain()
-    holding = g.get("holding")
-    if holding is not None and response.direct_passthrough:
-        holding.release()  # Werkzeug never closes a file that it hands to the server as it is
-    elif holding is not None:
-        response.call_on_close(holding.release)
+    response.direct_passthrough = False  # Werkzeug never closes a file that it hands to the server as it is
+    if "holding" in g:
+        response.call_on_close(g.holding.release)
+    limit_answer(request.environ, response.content_length or 0)
+    if not response.is_streamed or response.content_length is not None:  # a batch has a place of its own
+        response.call_on_close(current_app.extensions[_ANSWERS].begin(request.environ))
     response.headers["X-Request-ID"] = request_id()
     return response
 
@@ -123,10 +128,11 @@ def _drain() -> None:
     if not request.environ.get("wsgi.input_terminated"):
         return  # Flask's own server: to read past the body would block
     limit_silence(request.environ, _DRAIN_SILENCE_S)
-    stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
+    left, deadline = _DRAIN_BYTES, Deadline(_DRAIN_S)
     try:
-        with reading(request, limit_s=_DRAIN_S):
-            while left > 0 and (chunk := stream.read(min(64 * 1024, left))):
+        with reading(request, hold=lambda _size_bytes: None, grace_s=_DRAIN_S):
+            stream = request.environ["wsgi.input"]
+            while left > 0 and deadline.remaining_s() and (chunk := stream.read(min(64 * 1024, left))):
                 left -= len(chunk)
     except Busy:  # too many are slow already; gunicorn would wait for the rest as well
         stop_reading(request.environ)

@@ -28,10 +28,13 @@ def health() -> Response:
 
 @ops_blueprint.get("/ready")
 def ready() -> Response:
-    """Say 200 once the model is loaded and has cut out a first tiny photo, 503 before; starts that if need be."""
+    """Say 200 once the model is loaded and has cut out a first tiny photo, 503 before; starts that if need be.
+
+    The `method` is what cut out the latest photo.
+    """
     service = the_service()
     service.start_warm_up()
-    method = service.warm_method
+    method = service.latest_method
     response = jsonify(
         ready=method is not None,
         method=method,

@@ -43,7 +43,8 @@ def register(app: Flask, rate: str, *, storage: str) -> Callable[[], None]:
         response.headers["X-RateLimit-Remaining"] = str(remaining)
         response.headers["X-RateLimit-Reset"] = str(reset_at_s)
         if limit.breached:
-            response.headers["Retry-After"] = str(max(1, reset_at_s - int(time.time())))
+            wait_s = min(reset_at_s - int(time.time()), limit.limit.get_expiry())  # a clock may be set back
+            response.headers["Retry-After"] = str(max(1, wait_s))
         return response
 
     app.after_request(tell)

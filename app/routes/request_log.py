@@ -102,9 +102,6 @@ def _finish(response: Response) -> Response:
         metrics.REJECTIONS.labels(reason=record.error_code).inc()
     if request.endpoint in QUIET_ENDPOINTS and record.status < 400:
         return response
-    if response.direct_passthrough:  # a file that the server sends by itself: nothing tells when it is done
-        record.write()
-        return response
     pieces = response.response
     response.response = record.counted(response.iter_encoded())
     if hasattr(pieces, "close"):

@@ -126,13 +126,13 @@ class MemoryBudget:
             Busy: they would not fit beside what is held already.
         """
         with self._lock:
-            if size_bytes and not exists:
+            if not exists:
                 self.check_room(size_bytes)
             self._held_bytes += size_bytes
 
     def check_room(self, size_bytes: int) -> None:
         """Raise Busy where so many bytes would not fit beside what is held."""
-        if self._held_bytes + size_bytes > self.total_bytes:
+        if size_bytes and self._held_bytes + size_bytes > self.total_bytes:
             raise Busy("The server's memory is in use by other photos. Please try again.", retry_after_s=3)
 
     def give(self, size_bytes: int) -> None:

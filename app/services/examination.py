@@ -26,7 +26,7 @@ from app.services import memory, model_files, model_rewrites
 from app.services.model_files import PUBLISHED, TINY_MODEL
 from app.services.model_manager import PUBLISHED_FORM, ModelManager, OnnxSession
 from app.services.model_rewrites import Rewrites
-from app.services.tiny_u2net_service import BATCHES_AT_ONCE, TinyU2NetService
+from app.services.tiny_u2net_service import TinyU2NetService
 
 _APP = Path(__file__).resolve().parents[1]
 SAMPLE_PHOTO = _APP / "static" / "sample.jpg"
@@ -212,7 +212,7 @@ def _disks(settings: Settings) -> list[Disk]:
         temporary = tempfile.gettempdir()
     except FileNotFoundError:  # none of the usual ones can be written
         temporary = ""
-    disks = [_disk("batches that are read", temporary, settings.max_batch_mb * BATCHES_AT_ONCE)]
+    disks = [_disk("batches that are read", temporary, settings.max_batch_mb * config.BATCHES_AT_ONCE)]
     if settings.result_cache_mb:
         disks.append(_disk("the result cache", settings.result_cache_dir or temporary, settings.result_cache_mb))
     return disks

@@ -5,6 +5,7 @@ Nothing here knows onnxruntime. Every failure is a ModelUnavailable: the service
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TINY_MODEL = "u2netp"
 _CONNECT_LIMIT_S, _READ_LIMIT_S = 5, 15
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ def find_model(name: str, settings: Settings | None = None) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def state_of(name: str, settings: Settings) -> object:
+    """What is another when the model's file has come or changed; None where there is none, or it is out of reach."""
+    try:
+        path = find_model(name, settings)
+        facts = path.stat() if path else None
+    except (OSError, RuntimeError):  # a folder that cannot be read, a user without a home
+        return None
+    return facts and (path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
 def installed_models(settings: Settings | None = None) -> list[str]:
     """Names of all models of which there is a file."""
     homes = [home for home in config.model_homes(settings or config.current()) if os.access(home, os.R_OK)]
@@ -78,11 +91,15 @@ def verify(path: Path, model: PublishedModel) -> None:
     try:
         found = sha256_of(path)
     except OSError as fault:
-        raise ModelUnavailable(f"The model file {path} cannot be read: {fault.strerror}.") from fault
+        raise ModelUnavailable(
+            f"The model file {path} cannot be read: {fault.strerror}.",
+            advice=f"The file {path.name} cannot be read ({fault.strerror}): let the server's user read it.",
+        ) from fault
     if found != model.sha256:
         raise ModelUnavailable(
             f"The model file {path} is cut short or altered: expected sha256 {model.sha256}, found {found}. "
-            "Delete it to have it downloaded again, or set MODEL_CHECKSUM_DISABLED=1 to use it as it is."
+            "Delete it to have it downloaded again, or set MODEL_CHECKSUM_DISABLED=1 to use it as it is.",
+            advice=f"The file {path.name} is cut short or altered: delete it, then run python -m app.cli warm.",
         )
 
 
@@ -103,7 +120,8 @@ def download(model: PublishedModel, settings: Settings) -> Path:
                 _fetch(model, folder)
     except OSError as fault:  # requests' errors are OSErrors too
         raise ModelUnavailable(
-            f"The model {model.name} could not be downloaded from {model.url} to {folder}: {_reason(fault)}."
+            f"The model {model.name} could not be downloaded from {model.url} to {folder}: {_reason(fault)}.",
+            advice=_advice(model, fault),
         ) from fault
     return target
 
@@ -128,7 +146,8 @@ def _fetch(model: PublishedModel, folder: Path) -> None:
     except ValueError as fault:  # pooch's word for a checksum that differs; its temporary file is gone by now
         raise ModelUnavailable(
             f"What {model.url} sent for {folder / model.file_name} is not the published model: "
-            f"expected sha256 {model.sha256}. {fault}"
+            f"expected sha256 {model.sha256}. {fault}",
+            advice=f"What came for {model.file_name} is not the published file: is a proxy in between?",
         ) from fault
 
 
@@ -141,3 +160,12 @@ def _only_one(lock_path: Path) -> Iterator[None]:
 
 def _reason(fault: OSError) -> str:
     return fault.strerror or f"{type(fault).__name__}: {fault}"
+
+
+def _advice(model: PublishedModel, fault: OSError) -> str:
+    """What to do about a download that failed."""
+    if fault.errno in _DISK_FULL:
+        return f"The disk is full: free 10 MB for {model.file_name}, or set U2NET_HOME to a folder on another disk."
+    if fault.errno in _DISK_CLOSED:
+        return "The model's folder cannot be written: set U2NET_HOME to another, or put the model there by hand."
+    return f"{model.file_name} could not be downloaded: put it in the folder U2NET_HOME, or open the way to its site."

@@ -7,12 +7,13 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300}
 REMBG_MB, REMBG_FILE_COPIES = 300, 3
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
 RETRY_AFTER_S = 60.0
+# A host may change the memory limit while we run; to look costs under a millisecond.
+LOOK_AT_HOST_S = 1.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
 _NOT_SERVED = ("sam", "u2net_custom", "dis_custom", "ben_custom", "withoutbg", "atlascloud")
 
@@ -81,7 +84,7 @@ class OnnxSession:
 
     method = "tiny_u2net"
 
-    def __init__(self, path: Path, *, name: str, form: str, host: Host, threads: int) -> None:
+    def __init__(self, path: Path, *, name: str, form: str, host: Callable[[], Host], threads: int) -> None:
         ort = _import_or_unavailable("onnxruntime")
         self.name = name
         self._faults = _onnxruntime_faults(ort)
@@ -125,16 +128,21 @@ class OnnxSession:
             try:
                 (raw,) = self._session.run([self._output_name], {self._input_name: planes})
             except self._faults as fault:
-                raise ModelUnavailable(f"onnxruntime failed while it ran {self.name}: {fault}") from fault
+                raise ModelUnavailable(
+                    f"onnxruntime failed while it ran {self.name}: {fault}",
+                    advice="onnxruntime failed; it is tried again with each photo.",
+                ) from fault
         return preprocess.to_saliency(raw[0, 0])
 
     def _check_memory(self, area_px: int) -> None:
-        left_mb = memory.available_mb(self._host)
+        host = self._host()
+        left_mb = memory.available_mb(host)
         needed_mb = INFERENCE_MB[self.form] * max(1.0, area_px / preprocess.TRAINED_SIDE_PX**2)
         if left_mb < needed_mb:
             raise ModelUnavailable(
                 f"An inference needs {needed_mb:.0f} MB and {left_mb:.0f} MB are left of the "
-                f"{self._host.memory_limit_mb} MB limit ({self._host.memory_limit_source})."
+                f"{host.memory_limit_mb} MB limit ({host.memory_limit_source}).",
+                advice=f"There is too little memory for the network: the limit is {host.memory_limit_mb} MB.",
             )
 
 
@@ -162,8 +170,23 @@ class RembgSession:
         return joined.astype(np.float32) / np.float32(255)
 
 
+class _Failure(NamedTuple):
+    """Why a model could not be had, and what its file was then.
+
+    No exception: one that is raised again holds on to every photo on its way.
+    """
+
+    at_s: float
+    detail: str
+    advice: str
+    file: object
+
+
 class _NotYet(ModelUnavailable):
     """Somebody else is at it and the caller would not wait longer: no failure, nothing to remember."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, advice="It is still on its way.")
 
 
 class ModelManager:
@@ -175,14 +198,15 @@ class ModelManager:
     def __init__(self, settings: Settings | None = None, host: Host | None = None) -> None:
         self._given_settings = settings
         self._given_host = host
+        self._found_host: Host | None = None
+        self._found_host_s = 0.0
         self._start_over()
 
     def _start_over(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
-        # Reasons, not exceptions: one that is raised again holds on to every photo on its way.
-        self._failures: dict[str, tuple[float, str]] = {}
+        self._failures: dict[str, _Failure] = {}
         self._downloads: dict[str, Future[Path]] = {}
         self._downloads_lock = threading.Lock()
         self._waited_for: set[str] = set()
@@ -193,10 +217,14 @@ class ModelManager:
         """The settings given, else those of the environment, read on first use."""
         return self._given_settings or config.current()
 
-    @cached_property
+    @property
     def host(self) -> Host:
-        """The host given, else what is found on first use."""
-        return self._given_host or hosting.detect()
+        """The host given, else what is found, with the memory limit that it has now."""
+        if self._given_host:
+            return self._given_host
+        if self._found_host is None or time.monotonic() - self._found_host_s > LOOK_AT_HOST_S:
+            self._found_host, self._found_host_s = hosting.detect(), time.monotonic()
+        return self._found_host
 
     @property
     def threads(self) -> int:
@@ -225,30 +253,36 @@ class ModelManager:
 
         Raises:
             BadRequest: a model was named that is not installed and may not be downloaded.
-            ModelUnavailable: the session cannot be had; `detail` says why. Remembered for a minute.
+            ModelUnavailable: the session cannot be had; `detail` says why. Remembered for a minute, or until
+                there is another file.
         """
         if self._pid != os.getpid():
             self._start_over()
         served = self.served_name(name)
         if served in self._sessions:
             return self._sessions[served]
-        failed_s, reason = self._failures.get(served, (float("-inf"), ""))
-        if time.monotonic() - failed_s < RETRY_AFTER_S:
-            raise ModelUnavailable(reason)
+        failure = self._failures.get(served)
+        if failure and self._still_holds(failure, served):
+            raise ModelUnavailable(failure.detail, advice=failure.advice)
         try:
             return self._make(served, may_download and self.settings.auto_download, wait_s)
         except _NotYet:
             raise
         except ModelUnavailable as fault:
-            self._remember(served, fault.detail)
+            self._remember(served, fault)
             raise
         except (OSError, RuntimeError) as fault:  # a folder that cannot be read, a user without a home
-            reason = f"The files of the model {served} cannot be reached: {fault}"
-            self._remember(served, reason)
-            raise ModelUnavailable(reason) from fault
+            unavailable = ModelUnavailable(f"The files of the model {served} cannot be reached: {fault}")
+            self._remember(served, unavailable)
+            raise unavailable from fault
 
-    def _remember(self, name: str, reason: str) -> None:
-        self._failures[name] = (time.monotonic(), reason)
+    def _remember(self, name: str, fault: ModelUnavailable) -> None:
+        file = model_files.state_of(name, self.settings)
+        self._failures[name] = _Failure(time.monotonic(), fault.detail, fault.advice, file)
+
+    def _still_holds(self, failure: _Failure, name: str) -> bool:
+        is_recent = time.monotonic() - failure.at_s < RETRY_AFTER_S
+        return is_recent and failure.file == model_files.state_of(name, self.settings)
 
     def _make(self, name: str, may_download: bool, wait_s: float | None) -> Session:
         source = self._usable_source(may_download, wait_s) if name == TINY_MODEL else None
@@ -315,14 +349,17 @@ class ModelManager:
         return None
 
     def _open(self, path: Path, form: str) -> OnnxSession:
-        return OnnxSession(path, name=TINY_MODEL, form=form, host=self.host, threads=self.threads)
+        return OnnxSession(path, name=TINY_MODEL, form=form, host=lambda: self.host, threads=self.threads)
 
     def _usable_source(self, may_download: bool, wait_s: float | None) -> Path:
         model = PUBLISHED[TINY_MODEL]
         path = model_files.find_model(TINY_MODEL, self.settings)
         if path is None and not may_download:
             homes = " or ".join(str(home) for home in config.model_homes(self.settings))
-            raise ModelUnavailable(f"The model file {model.file_name} is not in {homes}.")
+            raise ModelUnavailable(
+                f"The model file {model.file_name} is not in {homes}.",
+                advice=f"There is no {model.file_name} in the folder U2NET_HOME: put it there.",
+            )
         if path is not None:
             if self.settings.model_checksum_disabled:
                 return path
@@ -352,7 +389,7 @@ class ModelManager:
         try:
             return future.result(timeout=wait_s)
         except ModelUnavailable as fault:  # the thread's own exception would be shared by all who wait
-            raise ModelUnavailable(fault.detail) from None
+            raise ModelUnavailable(fault.detail, advice=fault.advice) from None
         except FutureTimeout:
             self._waited_for.add(name)
             raise _NotYet(f"The model {name} is still being downloaded.") from None
@@ -365,7 +402,7 @@ class ModelManager:
             future.set_result(path)
         except ModelUnavailable as fault:
             self._waited_for.add(name)
-            self._remember(name, fault.detail)
+            self._remember(name, fault)
             future.set_exception(fault)
         finally:
             with self._downloads_lock:

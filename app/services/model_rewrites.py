@@ -93,7 +93,11 @@ def make(source: Path, settings: Settings) -> Rewrites | None:
         _run(_OPTIMIZER, "--source", str(source), *forms, "--quiet")
         return rewrites
     except (OSError, RuntimeError, subprocess.SubprocessError) as fault:
-        log.warning("the published model is served as it is, for it could not be rewritten", exc_info=fault)
+        log.warning(
+            "the published model is served as it is and takes more memory, for it could not be rewritten"
+            " (MODEL_CACHE_DIR must be a folder that may be written)",
+            exc_info=fault,
+        )
         return None
 
 

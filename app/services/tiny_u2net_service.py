@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from app import __version__, config, metrics
 from app.config import Settings
-from app.errors import AppError, BadRequest, ModelUnavailable, UnknownForeground
+from app.errors import AppError, BadRequest, ModelUnavailable, Unavailable, UnknownForeground
 from app.files import write_whole
 from app.hosting import MIB
 from app.imaging import decode, encode, preprocess, refine
@@ -46,14 +47,14 @@ log = logging.getLogger(__name__)
 
 # How long a photo waits for a model that is being downloaded or loaded before it is cut out without.
 MODEL_WAIT_S = 8.0
+# Where photos were cut out without the network, whoever asks /ready has it tried again after so long.
+WARM_UP_AGAIN_S = 5.0
 # What the program holds with its model loaded, gunicorn's master and the kernel's buffers counted in: 120 measured.
 RESIDENT_MB = 128
 # The upload is held as well, with what stands around it in its form.
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
-# A batch holds a thread of the server for minutes.
-BATCHES_AT_ONCE = 2
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
@@ -86,8 +87,11 @@ class TinyU2NetService:
         self._warm_up_lock = threading.Lock()
         self._warm_up_thread: threading.Thread | None = None
         self._warm_up_begun = False
-        self._warm_method: str | None = None
-        self._told_fallback_reason = ""
+        self._warmed_at_s = 0.0
+        self._is_warm = False
+        self._latest_method: str | None = None
+        self._told_advice: set[str] = set()
+        self._batches_end: Deadline | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -101,8 +105,13 @@ class TinyU2NetService:
 
     @property
     def budget(self) -> MemoryBudget:
-        """The bytes that requests may hold together: the host's limit less what the program itself needs."""
-        return self._gates.budget
+        """The bytes that requests may hold together: the host's limit, as it is now, less what the program needs."""
+        budget = self._gates.budget
+        budget.total_bytes = self._budget_bytes()
+        return budget
+
+    def _budget_bytes(self) -> int:
+        return max(self.models.host.memory_limit_mb - RESIDENT_MB, LEAST_BUDGET_MB) * MIB
 
     @property
     def bodies(self) -> Admission:
@@ -129,14 +138,17 @@ class TinyU2NetService:
         with self._gates_lock:  # two threads must not make two
             if self._made_gates is None:
                 settings, host = self.settings, self.models.host
-                budget_mb = max(host.memory_limit_mb - RESIDENT_MB, LEAST_BUDGET_MB)
                 self._made_gates = _Gates(
                     Admission(slots=config.photos_at_once(settings, host), queue_size=settings.queue_size),
-                    MemoryBudget(budget_mb * MIB),
+                    MemoryBudget(self._budget_bytes()),
                     Admission(slots=config.bodies_at_once(settings, host), queue_size=0),
-                    Admission(slots=BATCHES_AT_ONCE, queue_size=0),
-                    Admission(slots=1, queue_size=BATCHES_AT_ONCE),
-                    RemoteImages(allowed=settings.allow_urls, most_bytes=int(settings.max_upload_mb * MIB)),
+                    Admission(slots=config.BATCHES_AT_ONCE, queue_size=0),
+                    Admission(slots=1, queue_size=config.BATCHES_AT_ONCE),
+                    RemoteImages(
+                        allowed=settings.allow_urls,
+                        most_bytes=int(settings.max_upload_mb * MIB),
+                        at_once=config.DOWNLOADS_AT_ONCE,
+                    ),
                 )
             return self._made_gates
 
@@ -304,19 +316,25 @@ class TinyU2NetService:
             )
             resize = options.resize or self.settings.resize_mode
             saliency = session.infer(reduced, resize=resize, tier=TIERS[options.quality])
+            self._tell_recovery()
+            self._latest_method = session.method
             return saliency, session.method, session.name
         except ModelUnavailable as fault:
             metrics.FALLBACKS.inc()
             self._tell_fallback(fault)
+            self._latest_method = OPENCV_METHOD
             return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
 
     def _tell_fallback(self, fault: ModelUnavailable) -> None:
-        if fault.detail != self._told_fallback_reason:
-            self._told_fallback_reason = fault.detail
-            log.warning(
-                "photos are cut out by OpenCV, for the network cannot be had (python -m app.cli warm tells why)",
-                exc_info=fault,
-            )
+        """Log what to do, once until the network serves again."""
+        if fault.advice not in self._told_advice:
+            self._told_advice.add(fault.advice)
+            log.error("photos are cut out by OpenCV, for the network cannot be had. %s", fault.advice, exc_info=fault)
+
+    def _tell_recovery(self) -> None:
+        if self._told_advice:
+            self._told_advice.clear()
+            log.info("photos are cut out by the network again")
 
     def _plan(self, probe: Probe, options: CutoutOptions, *, upload_bytes: int) -> Plan:
         """Plan what the work takes; refuse what can never fit, before a pixel is decoded."""
@@ -403,10 +421,12 @@ class TinyU2NetService:
         """Load the model and cut out a 32×32 photo, so that the first visitor does not wait for either."""
         checkered = np.indices((32, 32)).sum(axis=0) // 8 % 2 * np.uint8(255)
         photo = encode.encode(np.dstack([checkered.astype(np.uint8)] * 3), "png")
-        host = self.models.host
+        host, was_warm, before = self.models.host, self._is_warm, self._latest_method
         try:
             warmed = self.cut_out(photo, CutoutOptions(on_unknown="pass"))
-            self._warm_method = warmed.method
+            self._is_warm = True
+            if was_warm and warmed.method == before:
+                return
             log.info(
                 "ready after %.1f s: %s by %s, memory limit %d MB (%s), %d photos at once",
                 warmed.timings_ms["total"] / 1000,
@@ -419,18 +439,34 @@ class TinyU2NetService:
         except AppError as fault:  # all slots are busy with real photos: they warm the model themselves
             log.info("the warm-up gave way: %s", fault.code)
         finally:
-            memory.settle()
+            if not was_warm:
+                memory.settle()
             with self._warm_up_lock:
-                self._warm_up_begun = self._warm_method is not None
+                self._warm_up_begun = self._is_warm
+                self._warmed_at_s = time.monotonic()
 
     def start_warm_up(self) -> None:
-        """Warm up in a thread of its own, once per process; again only if it failed."""
+        """Warm up in a thread of its own, once per process; again if it failed, or now and then for want of the
+        network: it may have come since."""
         with self._warm_up_lock:
-            if self._warm_up_begun:
+            is_old = time.monotonic() - self._warmed_at_s > WARM_UP_AGAIN_S
+            may_have_come = self._latest_method == OPENCV_METHOD and is_old
+            if self._warm_up_begun and not may_have_come:
                 return
             self._warm_up_begun = True
+            self._warmed_at_s = time.monotonic()
             self._warm_up_thread = threading.Thread(target=self.warm_up, name="warm-up", daemon=True)
             self._warm_up_thread.start()
+
+    def end_batches(self, limit_s: float) -> None:
+        """Let no photo of a batch begin after so long, for the process is about to end: its client then gets a whole
+        ZIP, which says what is missing."""
+        self._batches_end = Deadline(limit_s)
+
+    def check_batches_go_on(self) -> None:
+        """Raise Unavailable where no photo of a batch may begin any more."""
+        if self._batches_end and not self._batches_end.remaining_s():
+            raise Unavailable("The server was being restarted. Please send this photo again.")
 
     def finish_warm_up(self, limit_s: float) -> None:
         """Wait for a warm-up that is under way: a process must not end in the middle of an inference."""
@@ -438,9 +474,9 @@ class TinyU2NetService:
             self._warm_up_thread.join(limit_s)
 
     @property
-    def warm_method(self) -> str | None:
-        """The method that cut out the warm-up photo; None before it is done."""
-        return self._warm_method
+    def latest_method(self) -> str | None:
+        """The method that cut out the latest photo, be it the warm-up's; None before that one is done."""
+        return self._latest_method if self._is_warm else None
 
 
 def is_lasting(cutout: Cutout) -> bool:

@@ -55,7 +55,7 @@ def test_no_file_lies_at_the_root_that_would_mislead_a_host(name: str) -> None:
 
 def test_one_worker_of_threads_without_preload(gunicorn_conf: Any) -> None:
     conf = gunicorn_conf()
-    assert (conf["workers"], conf["worker_class"], conf["preload_app"]) == (1, "gthread", False)
+    assert (conf["workers"], conf["worker_class"], conf["preload_app"]) == (1, "app.worker.Worker", False)
     assert conf["bind"] == ["127.0.0.1:8000"]
     assert conf["max_requests"] > 0
     assert conf["control_socket_disable"] is True

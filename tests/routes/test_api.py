@@ -159,7 +159,7 @@ def test_without_the_network_the_photo_is_cut_out_by_opencv_and_the_log_says_why
     for _ in range(3):
         body = post(client).get_json()
         assert (body["success"], body["method"], body["model"]) == (True, "opencv", "grabcut")
-    lines = [make_formatter("text").format(record) for record in caplog.records if record.levelname == "WARNING"]
+    lines = [make_formatter("text").format(record) for record in caplog.records if record.levelname == "ERROR"]
     assert len(lines) == 1
     assert "photos are cut out by OpenCV, for the network cannot be had" in lines[0]
     assert "ModelUnavailable in app.services.tiny_u2net_service:" in lines[0]

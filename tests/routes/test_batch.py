@@ -7,6 +7,7 @@ import json
 import zipfile
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,7 +18,7 @@ from app.errors import Busy
 from app.services.cutout_zip import _clean, _free_name
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.properties import bounded
-from tests.support import app_with, encoded, opened, picture
+from tests.support import FakeModels, app_with, encoded, opened, picture
 
 PATH = "/api/batch"
 GOOD = encoded(picture(40, 30))
@@ -51,6 +52,22 @@ def test_every_photo_has_its_cut_out_and_every_failure_its_reason(client: FlaskC
     assert first["timings_ms"]["total"] > 0
     assert second["error"]["code"] == "unsupported_format"
     assert "file" not in second
+
+
+def test_a_batch_of_a_server_that_ends_is_whole_and_says_what_to_send_again(
+    client: FlaskClient, service: TinyU2NetService, models: FakeModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infer = models.session.infer
+
+    def infer_at_the_end(rgb: np.ndarray, **how: object) -> np.ndarray:
+        service.end_batches(0)
+        return infer(rgb, **how)
+
+    monkeypatch.setattr(models.session, "infer", infer_at_the_end)
+    archive, manifest = opened_zip(send(client, [(GOOD, "a.png"), (GOOD, "b.png")]))
+    assert archive.namelist() == ["a.png", "manifest.json"]
+    assert [entry["status"] for entry in manifest["photos"]] == [200, 503]
+    assert "Please send this photo again." in manifest["photos"][1]["error"]["message"]
 
 
 def test_a_batch_takes_the_options_of_one_photo_for_all(client: FlaskClient) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest, ClientGone
 from app.hosting import MIB
+from app.routes import bodies
 from app.routes.bodies import TEXT_COPIES, decode_base64
-from app.routes.connection import is_gone, time_limit
+from app.routes.connection import is_gone, least_pace
 from app.services.admission import Deadline
 from tests.properties import bounded
 from tests.support import app_with, encoded, opened, picture
@@ -113,13 +113,13 @@ def test_a_photo_of_the_largest_size_arrives_as_json_and_a_larger_one_is_refused
 def test_the_memory_that_text_takes_is_held_until_it_is_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     service = app.extensions["tinycut"]
     held = []
-    read = app.view_functions["api.remove_background"]
+    read = bodies._json_words
 
-    def look(*words: Any) -> Any:
+    def look(data: bytes) -> Any:
         held.append(service.budget.held_bytes)
-        return read(*words)
+        return read(data)
 
-    monkeypatch.setitem(app.view_functions, "api.remove_background", look)
+    monkeypatch.setattr(bodies, "_json_words", look)
     client = app.test_client()
     body = f'{{"image": "{TEXT}"}}'.encode()
     with client.post(PATH, data=body, content_type="application/json"):
@@ -217,22 +217,28 @@ def test_when_the_queue_is_full_a_photo_is_refused_unread() -> None:
 def test_what_is_read_of_a_client_that_drips_ends_when_its_time_is_up() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        with time_limit({"gunicorn.socket": ours}, 0.05):
+        theirs.sendall(b"x")
+        with least_pace({"gunicorn.socket": ours}, lambda: 1, grace_s=0.05):
+            assert ours.recv(1) == b"x"
             assert ours.recv(1) == b"", "the read ends, though the client has not hung up"
         theirs.settimeout(5)
         ours.sendall(b"an answer")
         assert theirs.recv(9) == b"an answer", "and it can still be answered"
 
 
-def test_the_time_limit_of_a_body_that_came_does_nothing() -> None:
+def test_a_body_that_comes_as_fast_as_from_a_phone_is_read_to_its_end() -> None:
     ours, theirs = socket.socketpair()
+    looks: list[int] = []
+
+    def received() -> int:
+        looks.append(1)
+        theirs.sendall(b"more")
+        return 10_000_000
+
     with ours, theirs:
-        with time_limit({"gunicorn.socket": ours}, 60):
-            theirs.send(b"x")
-            assert ours.recv(1) == b"x"
+        ours.settimeout(60)
+        with least_pace({"gunicorn.socket": ours}, received, grace_s=0.01):
+            assert ours.recv(4) == b"more"
+            assert ours.recv(4) == b"more"
         assert not is_gone({"gunicorn.socket": ours})
-        assert not [
-            thread
-            for thread in threading.enumerate()
-            if isinstance(thread, threading.Timer) and thread.is_alive() and not thread.finished.is_set()
-        ]
+        assert looks

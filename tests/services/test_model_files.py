@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -135,6 +137,24 @@ def test_a_folder_that_cannot_be_made_is_told(publisher: Publisher, tmp_path: Pa
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelUnavailable, match="could not be downloaded"):
         model_files.download(publisher.model, Settings(u2net_home=str(tmp_path / "file")))
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.ENOSPC, "free 10 MB"), (errno.EROFS, "set U2NET_HOME to another"), (errno.EHOSTUNREACH, "open the way")],
+)
+def test_the_log_learns_what_to_do_about_a_download_that_fails_and_no_path(
+    settings: Settings, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def fail(*_words: object) -> None:
+        raise OSError(number, os.strerror(number), "/a/path")
+
+    monkeypatch.setattr(model_files, "_fetch", fail)
+    with pytest.raises(ModelUnavailable) as caught:
+        model_files.download(publisher.model, settings)
+    assert advice in caught.value.advice
+    assert "/" not in caught.value.advice
+    assert os.strerror(number) in caught.value.detail
 
 
 def test_many_at_once_download_once(publisher: Publisher, settings: Settings) -> None:

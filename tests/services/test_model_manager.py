@@ -186,18 +186,33 @@ def test_onnxruntime_missing_is_unavailable_not_a_crash(settings: Settings, monk
         ModelManager(settings, SMALL).get_session()
 
 
-def test_a_failure_is_remembered_until_memory_is_cleared(empty: Settings, settings: Settings) -> None:
-    manager = ModelManager(
-        Settings(u2net_home=empty.u2net_home, model_checksum_disabled=True, auto_download=False), SMALL
-    )
+def test_a_failure_is_remembered_until_memory_is_cleared(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    manager = ModelManager(empty, SMALL)
+    find = model_files.find_model
     with pytest.raises(ModelUnavailable):
         manager.get_session()
+    monkeypatch.setattr(manager, "_make", lambda *_words: looks.append(1) or find("none", empty))
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable):
+            manager.get_session()
+    assert looks == []
+    manager.clear()
+    manager.get_session()
+    assert looks == [1]
+
+
+def test_a_failure_is_forgotten_once_the_file_is_another(tmp_path: Path, settings: Settings) -> None:
+    unchecked = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
+    manager = ModelManager(unchecked, SMALL)
     source = model_files.find_model("u2netp", settings)
     assert source is not None
-    shutil.copy(source, Path(empty.u2net_home) / "u2netp.onnx")
-    with pytest.raises(ModelUnavailable):
-        manager.get_session()
-    manager.clear()
+    for damaged in (None, b"cut short"):
+        if damaged:
+            (tmp_path / "u2netp.onnx").write_bytes(damaged)
+        with pytest.raises(ModelUnavailable):
+            manager.get_session()
+    shutil.copy(source, tmp_path / "u2netp.onnx")
     assert manager.get_session().name == "u2netp"
 
 
