@@ -104,7 +104,7 @@ def test_packages_are_compared_with_the_pins_that_count_on_this_python(tmp_path:
 def test_the_server_is_told_as_gunicorn_would_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     server = examine(u2net_home=str(tmp_path), queue_size=4, omp_num_threads=5, proxy_hops=1).server
-    assert (server.workers, server.photos_at_once, server.queue_size, server.threads) == (3, 2, 4, 30)
+    assert (server.workers, server.photos_at_once, server.queue_size, server.threads) == (3, 2, 4, 74)
     assert (server.inference_threads, server.routers) == (5, 1)
     assert server.onnxruntime == metadata.version("onnxruntime")
 
