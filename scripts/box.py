@@ -105,7 +105,7 @@ class Box:
 
 class Server:
     """A server on a free port of the loopback; a context manager. Without a `command`, which finds its port in $PORT,
-    it is the one of this repo, started by its Procfile, in `folder`. It is up when `health_path` answers 200.
+    it is the one of this repo, started by its Procfile, in `folder`.
     `within` is a command that sets the server's surroundings up and then runs the rest of its line in its own place.
     """
 
@@ -117,7 +117,6 @@ class Server:
         log: Path | None = None,
         app: str = "wsgi:app",
         command: str | None = None,
-        health_path: str = "/health",
         folder: Path = REPO,
         within: Sequence[str] = (),
     ) -> None:
@@ -127,7 +126,6 @@ class Server:
         # The interpreter's own folder first: the Procfile says `gunicorn`, as on a host.
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env['PATH']}"
         self._command = command or procfile_command().replace("wsgi:app", app)
-        self._health_path = health_path
         self._folder = folder
         self._box = box
         self._within = within
@@ -137,7 +135,7 @@ class Server:
     def __enter__(self) -> Server:
         self.start()
         try:
-            self.wait_for(self._health_path)
+            self.wait_for("/health")
         except BaseException:
             self.stop()
             raise
@@ -145,15 +143,15 @@ class Server:
 
     def start(self) -> None:
         """Start the process, and wait for nothing."""
-        output = self.log.open("ab") if self.log else subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            [*self._within, "sh", "-c", f"exec {self._command}"],
-            cwd=self._folder,
-            env=self._env,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=self._box.enter if self._box else None,
-        )
+        with (self.log or Path(os.devnull)).open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._within, "sh", "-c", f"exec {self._command}"],
+                cwd=self._folder,
+                env=self._env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=self._box.enter if self._box else None,
+            )
 
     @property
     def running(self) -> bool:

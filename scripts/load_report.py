@@ -18,7 +18,8 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-NAMES = {"tinycut": "TinyCut", "rembg": "rembg 2.0.86, `rembg s --no-ui`"}
+_PEER = (Path(__file__).resolve().parents[1] / "requirements-peer.txt").read_text()
+NAMES = {"tinycut": "TinyCut", "rembg": f"rembg {_PEER.rpartition('==')[2].strip()}, `rembg s --no-ui`"}
 OUTCOME_COLORS = {"answered": "#2a78d6", "refused": "#b8b6ae", "failed": "#d03b3b"}
 COLUMNS = (
     "server", "hard limit", "clients", "minutes", "sent", "answered", "refused", "failed", "p50 s", "p95 s", "p99 s",
@@ -54,7 +55,6 @@ class Run:
     clients: int
     minutes: float
     count: int
-    began_s: float
     events: list[Event]
     samples: list[Sample]
     starts_s: list[float]
@@ -81,9 +81,19 @@ class Run:
         return Counter(f"{event.outcome}: {event.detail}" for event in self.events if event.detail)
 
     @property
+    def began_s(self) -> float:
+        """When the first photo was sent."""
+        return min(event.at_s for event in self.events)
+
+    @property
     def lasted_minutes(self) -> float:
         """From the first photo sent to the last one done."""
         return max(event.at_s + event.seconds - self.began_s for event in self.events) / 60
+
+    @property
+    def lost_nothing(self) -> bool:
+        """Whether every photo was answered or refused, as many as were wanted, and nothing was killed."""
+        return self.kills == self.counts["failed"] == 0 and len(self.events) >= max(self.count, 1)
 
 
 def table(runs: Sequence[Run]) -> list[str]:
@@ -159,11 +169,11 @@ HEAD = """# Reliability
 
 Made by `scripts/load_test.py page`, which prints this page: each server in a cgroup with a hard memory limit and no
 swap, on the same two cores as the clients, the same real photos in the same order (290 px to 3000×2000, JPEG and
-PNG), the same network (u2netp). Clients are locust's. One that is refused (429 or 503) comes back when it was told
-to. A photo is *answered* when a whole PNG of the photo's own size came back, *refused* when the server told the
-client to come back later, and *failed* when neither: the connection broke, there was no server, nothing came in 60 s.
-A server that was killed is started again a second later, as a host would. *Peak* is the most that the kernel counted,
-file cache included.
+PNG), the same network (u2netp). Clients are locust's. A photo is *answered* when a whole PNG of the photo's own size
+came back, *refused* when the server told the client to come back later (429 or 503; it does, with its next photo),
+and *failed* when neither: the connection broke, there was no server, nothing came in 60 s; after that a client waits
+a second. Latency is that of the photos answered. A server that was killed is started again a second later, as a host
+would. *Peak* is the most that the kernel counted, file cache included. The peer's soak ends after 12 minutes.
 """
 
 

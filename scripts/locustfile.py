@@ -13,12 +13,14 @@ import json
 import os
 import random
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from locust import HttpUser, task
+from locust.exception import StopUser
 
 PLAN = json.loads(os.environ["LOAD_PLAN"])
 EVENTS = Path(os.environ["LOAD_EVENTS"])
@@ -43,8 +45,9 @@ class Client(HttpUser):
     def cut_out(self) -> None:
         photo = next(TURNS, None)
         if photo is None:
-            self.environment.runner.quit()
-            return
+            # Not from here: it waits for this client as well.
+            threading.Thread(target=self.environment.runner.quit).start()
+            raise StopUser
         at_s = time.monotonic()
         outcome, detail, pause_s = self._send(photo)
         event = {"at_s": at_s, "seconds": time.monotonic() - at_s, "outcome": outcome, "detail": detail}
