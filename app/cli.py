@@ -73,7 +73,8 @@ def warm(model: str | None, in_app: bool) -> None:
         if model not in (None, model_files.TINY_MODEL):
             raise click.UsageError(f"--in-app keeps {model_files.TINY_MODEL} only: leave --model out.")
         model = model_files.TINY_MODEL
-        settings = replace(settings, u2net_home=str(APP_MODEL_HOME))
+        # What is built is one folder with all that a host needs, whatever the server is told to do there.
+        settings = replace(settings, u2net_home=str(APP_MODEL_HOME), model_cache_dir="", auto_download=True)
         models = ModelManager(settings)
     try:
         name = models.get_session(model).name
@@ -82,20 +83,21 @@ def warm(model: str | None, in_app: bool) -> None:
     except AppError as fault:
         raise click.ClickException(fault.message) from None
     click.echo(f"{name} is ready")
-    _list_files(name, settings)
-
-
-def _list_files(name: str, settings: Settings) -> None:
-    """Say where the files of a model are and how large; raise where u2netp has no rewritten form."""
     source = model_files.find_model(name, settings)
     if source is None:
         return
-    rewrites = model_rewrites.find(source, settings)
-    made = [path for path in (rewrites.float_path, rewrites.int8_path) if path.is_file()]
-    for path in (source, *made):
+    rewritten = _rewritten_files(source, settings)
+    for path in (source, *rewritten):
         click.echo(f"{path.stat().st_size / 1e6:5.1f} MB  {path}")
-    if name == model_files.TINY_MODEL and not made:
-        raise click.ClickException("The model could not be rewritten: serving it takes three times the memory.")
+    if name == model_files.TINY_MODEL and not rewritten:
+        raise click.ClickException(
+            "The model is here but could not be rewritten: serving it as it is takes three times the memory."
+        )
+
+
+def _rewritten_files(source: Path, settings: Settings) -> list[Path]:
+    rewrites = model_rewrites.find(source, settings)
+    return [path for path in (rewrites.float_path, rewrites.int8_path) if path.is_file()]
 
 
 @tinycut.command()

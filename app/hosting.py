@@ -35,7 +35,7 @@ FALSE_WORDS = ("0", "false", "no", "off")
 class Host:
     """What was found out about the machine, or the box on it, that this process lives in.
 
-    `cgroup` is the folder of the control group whose limit is the one that binds, None when another limit does.
+    `memory_limit_file` is the control group's file with the limit that binds, None when another limit does.
     """
 
     platform: str
@@ -44,19 +44,24 @@ class Host:
     cpu_count: int
     constrained: bool
     constrained_because: str
-    cgroup: Path | None = None
+    memory_limit_file: Path | None = None
+
+    @property
+    def cgroup(self) -> Path | None:
+        """The folder of the control group whose limit binds."""
+        return self.memory_limit_file.parent if self.memory_limit_file else None
 
     @property
     def memory_limit_found_in(self) -> str:
         """Where the limit was read: a control group's file in full, else what `memory_limit_source` says."""
-        return str(self.cgroup / self.memory_limit_source.split()[-1]) if self.cgroup else self.memory_limit_source
+        return str(self.memory_limit_file or self.memory_limit_source)
 
 
 @dataclass(frozen=True)
 class _Limit:
     size_bytes: int
     source: str
-    cgroup: Path | None = None
+    file: Path | None = None
 
 
 def detect(root: Path | str = "/", environ: Mapping[str, str] | None = None) -> Host:
@@ -74,7 +79,7 @@ def detect(root: Path | str = "/", environ: Mapping[str, str] | None = None) -> 
         cpu_count=_cpu_count(root),
         constrained=bool(because),
         constrained_because=because,
-        cgroup=limit.cgroup,
+        memory_limit_file=limit.file,
     )
 
 
@@ -102,6 +107,15 @@ def processor(root: Path | str = "/") -> str:
         if not line and len(kinds) > 1:  # the first processor's paragraph ends; the others are alike
             break
     return "; ".join(kinds)
+
+
+def is_kept_in_memory(folder: Path, root: Path | str = "/") -> bool:
+    """Whether the files of a folder, given by its real path, lie in a tmpfs: its container pays for them in memory."""
+    kinds = {}  # of mount points; what is mounted later covers what was there
+    for line in _read_text(Path(root) / "proc/mounts").splitlines():
+        _device, mount_point, kind = line.split()[:3]
+        kinds[Path(mount_point)] = kind
+    return next((kinds[part] for part in (folder, *folder.parents) if part in kinds), "") == "tmpfs"
 
 
 def cgroup_usage_bytes(cgroup: Path) -> int | None:
@@ -136,11 +150,12 @@ def _memory_limits(root: Path, environ: Mapping[str, str]) -> Iterator[_Limit]:
         for name in ("memory.max", "memory.high"):
             size = _read_number(folder / name)
             if size is not None and size < NO_LIMIT_BYTES:
-                yield _Limit(size, f"cgroup v2 {name}", folder)
+                yield _Limit(size, f"cgroup v2 {name}", folder / name)
     for folder in _cgroup_folders(root, "memory"):
-        size = _read_number(folder / "memory.limit_in_bytes")
+        file = folder / "memory.limit_in_bytes"
+        size = _read_number(file)
         if size is not None and size < NO_LIMIT_BYTES:
-            yield _Limit(size, "cgroup v1 memory.limit_in_bytes", folder)
+            yield _Limit(size, f"cgroup v1 {file.name}", file)
     yield from _rlimits()
     total_kib = _read_keyed(root / "proc/meminfo", "MemTotal:")
     yield _Limit(total_kib * 1024 if total_kib else _sysconf_memory_bytes(), "MemTotal")

@@ -25,7 +25,7 @@ from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
 _TAG = "localhost/tinycut"
-_AS_A_SMALL_HOST = ("--read-only", "--tmpfs", "/tmp", "--network", "none", "--memory", "512m")  # noqa: S108
+_AS_A_SMALL_HOST = ("--read-only", "--tmpfs", "/tmp:size=64m", "--network", "none", "--memory", "512m")  # noqa: S108
 _READY_LIMIT_S = 60
 # Runs inside: with no network there is no way in from outside.
 _CLIENT = """
@@ -83,7 +83,7 @@ def trial(engine: Sequence[str], words: Sequence[str]) -> str:
     """Run the image as a small host does and say how it went.
 
     Raises:
-        Failure: it is not ready in time, runs as root, does not use the network, or does not end in order.
+        Failure: it is not ready in time, runs as root, does not cut out by the neural network, or ends with a fault.
     """
     with _container(engine, words) as name:
         _wait_until_healthy(engine, name)

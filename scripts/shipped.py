@@ -89,8 +89,8 @@ OTHERS = (
 
 HEAD = """# Licences of what is shipped
 
-Written by `scripts/lock`, from [sbom.json](sbom.json) (CycloneDX): what an image or a slug of TinyCut holds beside
-Python and the system. TinyCut's own licence is not told here.
+Written by `scripts/lock`, from [sbom.json](sbom.json) (CycloneDX): what an image of TinyCut holds beside Python
+and the system. TinyCut's own licence is not told here.
 
 Under a copyleft are, of the packages, {packages}; of the libraries inside of wheels,
 {libraries}.

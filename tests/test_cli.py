@@ -60,16 +60,36 @@ def test_warm_says_that_the_model_is_ready_or_why_not(runner: CliRunner, models:
 def test_warm_in_app_rewrites_the_model_in_the_apps_own_folder_and_says_how_large_the_files_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(model_name="u2net", model_checksum_disabled=True, precision="float")
-    monkeypatch.setattr(cli, "APP_MODEL_HOME", tmp_path)
-    shutil.copyfile(need(SHARED / "models" / "u2netp.onnx"), tmp_path / "u2netp.onnx")
-    monkeypatch.setattr(cli, "service", TinyU2NetService(settings))
+    home = model_in_app(tmp_path, monkeypatch, model_name="u2net", model_cache_dir=str(tmp_path / "elsewhere"))
     result = CliRunner().invoke(cli.tinycut, ["warm", "--in-app"])
     assert result.exit_code == 0, result.output
     told = [line.split(" MB  ") for line in result.stdout.splitlines()[1:]]
-    assert sorted(Path(path) for _, path in told) == sorted(tmp_path.glob("*.onnx"))
+    assert sorted(Path(path) for _, path in told) == sorted(home.glob("*.onnx"))
     assert len(told) == 3, "as published, rewritten, in 8 bits"
     assert all(float(size_mb) > 1 for size_mb, _ in told)
+    assert not (tmp_path / "elsewhere").exists(), "a host has the app's folder only"
+
+
+def test_warm_in_app_of_a_model_that_cannot_be_rewritten_says_that_and_not_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = model_in_app(tmp_path, monkeypatch)
+    monkeypatch.setattr("app.services.model_rewrites._OPTIMIZER", tmp_path / "no-such-script.py")
+    result = CliRunner().invoke(cli.tinycut, ["warm", "--in-app"])
+    assert result.exit_code == 1
+    assert f"MB  {home / 'u2netp.onnx'}\n" in result.output
+    assert "The model is here but could not be rewritten" in result.output
+
+
+def model_in_app(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Path:
+    """Make this the app's own folder of models, with the real one in it."""
+    home = folder / "home"
+    home.mkdir()
+    shutil.copyfile(need(SHARED / "models" / "u2netp.onnx"), home / "u2netp.onnx")
+    made = Settings(model_checksum_disabled=True, precision="float", **settings)  # type: ignore[arg-type]
+    monkeypatch.setattr(cli, "APP_MODEL_HOME", home)
+    monkeypatch.setattr(cli, "service", TinyU2NetService(made))
+    return home
 
 
 def test_warm_in_app_is_for_the_model_of_small_hosts_only(runner: CliRunner, models: FakeModels) -> None:
@@ -79,11 +99,11 @@ def test_warm_in_app_is_for_the_model_of_small_hosts_only(runner: CliRunner, mod
     assert models.asked == []
 
 
-def test_warm_without_network_says_so_and_leaves_nothing_behind(
+def test_warm_in_app_fetches_whatever_a_server_may_and_without_network_says_so_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "APP_MODEL_HOME", tmp_path)
-    monkeypatch.setattr(cli, "service", TinyU2NetService(Settings()))
+    monkeypatch.setattr(cli, "service", TinyU2NetService(Settings(auto_download=False)))
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
     result = CliRunner().invoke(cli.tinycut, ["warm", "--in-app"])
     assert result.exit_code == 1

@@ -173,3 +173,18 @@ def test_mallocs_arenas_are_limited_by_either_word_to_glibc() -> None:
     assert hosting.malloc_arenas_are_limited({"MALLOC_ARENA_MAX": "2"})
     assert hosting.malloc_arenas_are_limited({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2"})
     assert not hosting.malloc_arenas_are_limited({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_memory"),
+    [("/", False), ("/tmp", True), ("/tmp/a/b", True), ("/tmp/disk", False), ("/tmpfiles", False), ("/covered", False)],
+)
+def test_a_folder_is_memory_where_the_mount_that_holds_it_is_a_tmpfs(root: Path, folder: str, is_memory: bool) -> None:
+    assert not hosting.is_kept_in_memory(Path(folder), root), "nothing is known"
+    write(
+        root,
+        "proc/mounts",
+        "overlay / overlay rw 0 0\ntmpfs /tmp tmpfs rw,nosuid,size=65536k 0 0\n/dev/sda1 /tmp/disk ext4 rw 0 0\n"
+        "tmpfs /covered tmpfs rw 0 0\n/dev/sda2 /covered ext4 rw 0 0\n",
+    )
+    assert hosting.is_kept_in_memory(Path(folder), root) is is_memory

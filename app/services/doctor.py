@@ -1,6 +1,6 @@
 """What would be wrong in production with what an examination found, each with a sentence that says what to do.
 
-A fault loses or endangers photos, or leaves open what was to be shut; advice is for what works and could be better.
+A fault loses or endangers photos, or lets a limit not hold; advice is for what works and could be better.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from app.config import Settings
+from app.config import APP_MODEL_HOME, Settings
 from app.errors import UnreadableImage
 from app.hosting import MIB
 from app.imaging.decode import Probe
@@ -25,6 +26,8 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 LEAST_MEMORY_MB = RESIDENT_MB + LEAST_BUDGET_MB
 # The smallest box that photos are sent to (tests/memory).
 TESTED_MEMORY_MB = 256
+# What docs/deploying.md gives a container's /tmp: batches in memory are in no photo's budget, and fit beside it.
+LARGEST_TMPFS_MB = 64
 # Heroku's router gives a request up after 30 s, and the work goes on for nobody.
 HEROKU_DEADLINE_S = 28
 WARM = "python -m app.cli warm"
@@ -207,7 +210,9 @@ def _rewriting(found: Examination) -> Iterator[Finding]:
             f"The model was rewritten just now, as a server's start would have done: run {WARM} when the host is "
             "built, so that no start waits for it.",
         )
-    if not model.choice_is_kept:
+    # What a build left in the app's own folder is most often read-only, by intention; it holds no choice, since the
+    # processor that builds is another.
+    if not model.choice_is_kept and not Path(model.rewritten_folder).is_relative_to(APP_MODEL_HOME):
         yield _advice(
             "precision_not_kept",
             f"Whether 8 bits are faster here is asked again at each start, for {model.rewritten_folder} cannot be "
@@ -267,9 +272,18 @@ def _doors(settings: Settings) -> Iterator[Finding]:
 
 
 def _disks(found: Examination) -> Iterator[Finding]:
+    is_small = bool(found.machine.constrained_because)
     for disk in found.machine.disks:
-        if disk.left_mb < disk.needed_mb:
+        if is_small and disk.is_memory and min(disk.left_mb, disk.needed_mb) > LARGEST_TMPFS_MB:
             yield _fault(
+                "files_in_memory",
+                f"{disk.folder} is memory (a tmpfs), and {disk.purpose} may take {disk.needed_mb:.0f} MB there beside "
+                f"the photos: bound it (--tmpfs {disk.folder}:size={LARGEST_TMPFS_MB}m), or use a folder on a disk.",
+            )
+        elif disk.left_mb < disk.needed_mb:
+            yield Finding(
+                # A bound is right there: what is over it is refused with a sentence.
+                not (is_small and disk.is_memory),
                 "disk_low",
                 f"{disk.folder or 'No folder for temporary files'} has {disk.left_mb:.0f} MB to write, and "
                 f"{disk.purpose} may need {disk.needed_mb:.0f}: make room, or set a smaller limit.",

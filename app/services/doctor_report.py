@@ -35,9 +35,10 @@ class Report:
 
     def as_text(self) -> str:
         """Aligned lines: the facts, the faults, the advice, and a verdict at the end."""
-        facts = [_paragraph(name, text) for name, text in _facts(self.found)]
-        findings = [_paragraph("FAULT" if one.is_fault else "advice", one.message) for one in self.findings]
-        return "\n".join([f"TinyCut {__version__}", "", *facts, "", *findings, *[""][: len(findings)], self.verdict])
+        facts = "\n".join(_paragraph(name, text) for name, text in _facts(self.found))
+        findings = "\n".join(_paragraph("FAULT" if one.is_fault else "advice", one.message) for one in self.findings)
+        parts = [f"TinyCut {__version__}", facts, findings, self.verdict]
+        return "\n\n".join(part for part in parts if part)
 
     @property
     def verdict(self) -> str:
@@ -61,8 +62,14 @@ def make(service: TinyU2NetService) -> Report:
 
 
 def _paragraph(name: str, text: str) -> str:
-    lines = textwrap.wrap(text, _COLUMNS - _NAME_COLUMNS, break_long_words=False, break_on_hyphens=False)
-    return textwrap.indent("\n".join(lines), " " * _NAME_COLUMNS).replace(" " * len(name), name, 1)
+    return textwrap.fill(
+        text,
+        _COLUMNS,
+        initial_indent=name.ljust(_NAME_COLUMNS),
+        subsequent_indent=" " * _NAME_COLUMNS,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _facts(found: Examination) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from app.services import memory, model_files, model_rewrites
 from app.services.model_files import PUBLISHED, TINY_MODEL
 from app.services.model_manager import PUBLISHED_FORM, ModelManager, OnnxSession
 from app.services.model_rewrites import Rewrites
+from app.services.options import CutoutOptions
 from app.services.tiny_u2net_service import TinyU2NetService
 
 _APP = Path(__file__).resolve().parents[1]
@@ -35,17 +36,21 @@ REQUIREMENTS = _APP.parent / "requirements.txt"
 
 @dataclass(frozen=True)
 class Disk:
-    """Free space of a folder, in MB, and how much of it is needed for what."""
+    """Free space of a folder, in MB, how much of it is needed for what, and whether it is no disk but memory."""
 
     purpose: str
     folder: str
     left_mb: float
     needed_mb: float
+    is_memory: bool = False
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The host: `glibc` is its version, empty where the C library is another one."""
+    """The host: `glibc` is its version, empty where the C library is another one.
+
+    `disks` are those of the folders that are written to.
+    """
 
     platform: str
     system: str
@@ -203,11 +208,12 @@ def _machine(settings: Settings, host: Host) -> Machine:
         memory_left_mb=round(memory.available_mb(host), 1),
         constrained_because=host.constrained_because,
         malloc_arenas_limited=hosting.malloc_arenas_are_limited(),
-        disks=tuple(_disks(settings)),
+        disks=tuple(examine_disks(settings)),
     )
 
 
-def _disks(settings: Settings) -> list[Disk]:
+def examine_disks(settings: Settings) -> list[Disk]:
+    """The folders that a server with these settings writes to; one that cannot be written to has nothing left."""
     try:
         temporary = tempfile.gettempdir()
     except FileNotFoundError:  # none of the usual ones can be written
@@ -219,11 +225,14 @@ def _disks(settings: Settings) -> list[Disk]:
 
 
 def _disk(purpose: str, folder: str, needed_mb: float) -> Disk:
-    path = Path(folder).expanduser()
-    existing = next(part for part in (path, *path.absolute().parents) if part.exists())
-    can_be_written = bool(folder) and os.access(existing, os.W_OK)
-    left_mb = shutil.disk_usage(existing).free / MIB if can_be_written else 0
-    return Disk(purpose, folder, round(left_mb, 1), needed_mb)
+    try:
+        path = Path(folder).expanduser().resolve()
+        existing = next(part for part in (path, *path.parents) if os.path.exists(part))
+        can_be_written = bool(folder) and os.access(existing, os.W_OK | os.X_OK)
+        left_mb = shutil.disk_usage(existing).free / MIB if can_be_written else 0
+    except (OSError, RuntimeError):  # a folder that may not be looked into, a user without a home
+        return Disk(purpose, folder, 0, needed_mb)
+    return Disk(purpose, folder, round(left_mb, 1), needed_mb, hosting.is_kept_in_memory(path))
 
 
 def _model(models: ModelManager, settings: Settings) -> Model:
@@ -286,8 +295,9 @@ def _try(service: TinyU2NetService) -> Trial:
     """Cut the sample photo out twice, without a result cache: the second would be found there."""
     service = TinyU2NetService(replace(service.settings, result_cache_mb=0), service.models)
     photo = SAMPLE_PHOTO.read_bytes()
+    options = CutoutOptions(model=service.models.served_name())  # one that is named is never downloaded
     try:
-        first, second = service.cut_out(photo), service.cut_out(photo)
+        first, second = service.cut_out(photo, options), service.cut_out(photo, options)
     except AppError as fault:
         return Trial(fault=fault.message)
     return Trial(

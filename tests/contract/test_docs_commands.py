@@ -36,7 +36,7 @@ NOT_RUN = {
     "curl -o cutout.png 'http://127.0.0.1:8000/api/remove?url=https://shop.example/photo.jpg&bgc=255,255,255,255'": (
         "no traffic leaves this machine: tests/routes/test_urls.py"
     ),
-    'python scripts/image.py --base localhost/trixie-python --engine podman --build "--format docker"': (
+    '.venv/bin/python scripts/image.py --base localhost/trixie-python --engine podman --build "--format docker"': (
         "it needs Docker or Podman, and minutes: tests/scripts/test_image.py, tests/deploy/test_dockerfile.py"
     ),
 }

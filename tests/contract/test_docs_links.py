@@ -89,7 +89,7 @@ def test_the_readme_has_a_button_for_each_host_that_has_buttons() -> None:
     buttons = re.findall(r"^\[!\[[^]]+\]\((\S+)\)\]\((\S+)\)$", (REPO / "README.md").read_text(), flags=re.MULTILINE)
     assert [link.removesuffix(REPOSITORY) for _picture, link in buttons] == [
         "https://www.heroku.com/deploy?template=",
-        "https://railway.com/new/template?template=",
+        "docs/deploying.md#railway",
         "https://render.com/deploy?repo=",
     ]
     assert all(picture.startswith("https://") and picture.endswith(".svg") for picture, _link in buttons)

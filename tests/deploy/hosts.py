@@ -40,11 +40,6 @@ def _heroku() -> Host:
     return Host(web_process(), from_buildpack | {name: about.get("value", SECRET) for name, about in from_file.items()})
 
 
-def _heroku_without_app_json() -> Host:
-    """An app that was there before app.json: the buildpack counts workers by its own rule."""
-    return Host(web_process(), {"DYNO": "web.1", "WEB_CONCURRENCY": "2", "WEB_CONCURRENCY_SET_BY": "heroku/python"})
-
-
 def _railway() -> Host:
     described = re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)`", (REPO / "docs/deploying.md").read_text(), re.MULTILINE)
     from_template = {name: SECRET if "secret" in value else value for name, value in described}
@@ -74,7 +69,6 @@ def _fly() -> Host:
 
 HOSTS = {
     "heroku": _heroku(),
-    "heroku without app.json": _heroku_without_app_json(),
     "railway": _railway(),
     "render": _render(),
     "fly": _fly(),

@@ -46,9 +46,12 @@ def test_the_python_version_is_written_as_heroku_wants_it() -> None:
     assert (int(major), int(minor)) >= (3, 11)
 
 
-@pytest.mark.parametrize(
-    "name", ["runtime.txt", "uv.lock", "poetry.lock", "Pipfile.lock", "app.py", "main.py", "start.py"]
-)
+# Heroku's build ends at a second list of packages; Railpack starts a program of such a name in the Procfile's place.
+LISTS_OF_PACKAGES = ["runtime.txt", "uv.lock", "poetry.lock", "Pipfile.lock"]
+PROGRAMS = ["app.py", "bot.py", "hello.py", "main.py", "server.py", "start.py"]
+
+
+@pytest.mark.parametrize("name", [*LISTS_OF_PACKAGES, *PROGRAMS])
 def test_no_file_lies_at_the_root_that_would_mislead_a_host(name: str) -> None:
     assert not Path(REPO / name).exists()
 

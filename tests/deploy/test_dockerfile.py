@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 
 import pytest
 
+from app.services.doctor import LARGEST_TMPFS_MB
 from scripts.box import REPO, free_port
 from tests.deploy.dockerfile import stages, words_of
 from tests.deploy.hosts import web_process
@@ -47,6 +49,12 @@ def test_packages_are_installed_by_their_hashes_and_the_build_fails_without_the_
     runs = [step.words for step in BUILD if step.name == "RUN"]
     assert "pip install --require-hashes -r requirements.lock" in runs[0]
     assert "python -m app.cli warm --in-app &&" in runs[1]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/deploying.md", "deploy/Dockerfile", "scripts/image.py"])
+def test_every_run_of_the_image_bounds_the_memory_that_its_temporary_files_may_take(name: str) -> None:
+    words = [word for word in re.split(r'[\s",]+', (REPO / name).read_text()) if word.startswith("/tmp")]
+    assert set(words) == {f"/tmp:size={LARGEST_TMPFS_MB}m"}
 
 
 def test_no_dockerfile_lies_at_the_root_where_railway_would_build_it() -> None:

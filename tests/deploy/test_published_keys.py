@@ -145,6 +145,7 @@ def test_the_tables_find_what_is_wrong() -> None:
 def test_heroku_starts_one_worker_and_makes_up_the_secret() -> None:
     env = read("app.json")["env"]
     assert env["WEB_CONCURRENCY"]["value"] == "1"
+    assert env["OMP_NUM_THREADS"]["value"] == "1", "a dyno shows the processors of the whole machine"
     assert env["METRICS_TOKEN"]["generator"] == "secret"
 
 
@@ -166,9 +167,9 @@ def test_railpacks_own_steps_are_kept_and_the_model_is_fetched_after_them() -> N
     assert "inputs" not in step, "those given would replace Railpack's own"
 
 
-def test_render_builds_with_the_model_and_its_free_plan_names_no_time_to_end() -> None:
+def test_render_builds_by_hashes_with_the_model_and_its_free_plan_names_no_time_to_end() -> None:
     (service,) = read("render.yaml")["services"]
-    assert service["buildCommand"] == "pip install -r requirements.txt && bin/post_compile"
+    assert service["buildCommand"] == "pip install --require-hashes -r requirements.lock && bin/post_compile"
     assert (service["plan"], "maxShutdownDelaySeconds" in service) == ("free", False)
 
 

@@ -63,6 +63,18 @@ def test_without_network_or_program_it_is_skipped_aloud_with_the_reason(
     assert reason in printed
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("echo 'no such option: --format' >&2; exit 2", "exit status 2: no such option: --format"),
+        ("kill -9 $$", "exit status -9: it gave no reason"),
+    ],
+)
+def test_a_pip_audit_that_breaks_down_is_a_failure(tmp_path: Path, program: str, words: str) -> None:
+    code, printed = audit(tmp_path, program)
+    assert (code, printed) == (1, f"pip-audit: broke down with {words}\n")
+
+
 def test_data_that_does_not_come_in_time_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

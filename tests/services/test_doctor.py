@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.config import Settings
+from app.config import APP_MODEL_HOME, Settings
 from app.services.doctor import Finding, judge
 from app.services.doctor_report import Report
 from app.services.examination import Disk, Examination, Machine, Model, Packages, Server, Trial
@@ -97,6 +97,13 @@ def test_a_sound_host_has_no_findings_and_is_fit() -> None:
         ),
         ("disk_low", host(machine={"disks": (Disk("batches that are read", "/tmp", 20, 200),)}), {}),
         ("disk_low", host(machine={"disks": (Disk("batches that are read", "", 0, 200),)}), {}),
+        ("files_in_memory", host(machine={"disks": (Disk("batches that are read", "/tmp", 900, 200, True),)}), {}),
+        ("files_in_memory", host(machine={"disks": (Disk("batches that are read", "/tmp", 100, 200, True),)}), {}),
+        (
+            "disk_low",
+            host(machine={"constrained_because": "", "disks": (Disk("the result cache", "/tmp", 20, 200, True),)}),
+            {},
+        ),
     ],
 )
 def test_a_fault_is_found_says_what_to_do_and_makes_the_host_unfit(
@@ -135,6 +142,7 @@ def test_a_fault_is_found_says_what_to_do_and_makes_the_host_unfit(
         ),
         ("model_rewritten_now", host(model={"rewritten": "now"}), {}),
         ("precision_not_kept", host(model={"choice_is_kept": False}), {}),
+        ("disk_low", host(machine={"disks": (Disk("batches that are read", "/tmp", 64, 200, True),)}), {}),
         ("too_many_threads", host(server={"inference_threads": 8}), {}),
         ("proxy_hops_unknown", host(server={"routers": None}), {}),
         ("api_open", SOUND, {"api_keys": ""}),
@@ -150,6 +158,19 @@ def test_advice_is_given_and_the_host_is_fit_all_the_same(
     report = Report(found, findings)
     assert report.is_sound
     assert report.as_text().splitlines()[-1] == "Fit for production, with 1 piece of advice."
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        host(model={"choice_is_kept": False, "rewritten_folder": str(APP_MODEL_HOME / "models/u2netp")}),
+        host(machine={"disks": (Disk("batches that are read", "/tmp", 900, 40, True),)}),
+        host(machine={"constrained_because": "", "disks": (Disk("the result cache", "/tmp", 900, 200, True),)}),
+    ],
+    ids=["a deployed model, for another processor to compare", "batches of 20 MB in memory", "a large host's memory"],
+)
+def test_what_is_as_it_was_meant_to_be_is_not_found_fault_with(found: Examination) -> None:
+    assert judge(SOUND_SETTINGS, found) == []
 
 
 def test_every_finding_is_in_the_documentation() -> None:

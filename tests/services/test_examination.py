@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +16,7 @@ from app.services import examination
 from app.services.examination import Examination, compare_packages
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService
+from tests.support import REPO
 
 BIG = Host("local", 4096, "a test", 2, False, "")
 
@@ -83,6 +86,7 @@ def test_whether_8_bits_are_faster_is_not_kept_where_there_was_too_little_memory
 
 def test_without_a_model_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.services.model_files.download", lambda *_: pytest.fail("it was downloaded"))
+    monkeypatch.setattr("app.services.model_manager.RETRY_AFTER_S", 0)  # as if the photo came a minute later
     found = examine(u2net_home=str(tmp_path), auto_download=True)
     assert (found.model.path, found.model.checksum) == ("", "unknown")
     assert found.model.unavailable
@@ -122,6 +126,25 @@ def test_each_folder_that_is_written_to_is_asked_for_its_room(tmp_path: Path) ->
     ).machine.disks
     assert [(disk.folder, disk.needed_mb) for disk in disks] == [(tempfile.gettempdir(), 140), (str(cache), 30)]
     assert all(disk.left_mb > 0 for disk in disks)
+
+
+def test_a_folder_that_this_user_may_not_look_into_has_no_room(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    # In a process of its own, which is no longer root: root may look everywhere.
+    program = (
+        "import os, sys; from app.config import Settings; from app.services.examination import examine_disks\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "print(examine_disks(Settings(result_cache_mb=1, result_cache_dir=sys.argv[1]))[1].left_mb)"
+    )
+    command = [sys.executable, "-c", program, str(closed / "inside" / "cache")]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_the_home_of_a_user_who_has_none_has_no_room() -> None:
+    disks = examination.examine_disks(Settings(result_cache_mb=1, result_cache_dir="~no-such-user-of-ours/cache"))
+    assert (disks[1].left_mb, disks[1].is_memory) == (0, False)
 
 
 def test_where_no_temporary_file_can_be_written_no_room_is_left(

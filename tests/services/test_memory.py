@@ -24,7 +24,7 @@ def test_resident_memory_grows_with_an_array_and_shrinks_when_it_is_given_back()
 def test_what_is_left_is_the_limit_less_what_the_group_uses(tmp_path: Path) -> None:
     (tmp_path / "memory.current").write_text(str(300 * MIB))
     (tmp_path / "memory.stat").write_text(f"inactive_file {100 * MIB}\n")
-    host = Host("local", 512, "a test", 1, True, "a test", cgroup=tmp_path)
+    host = Host("local", 512, "a test", 1, True, "a test", memory_limit_file=tmp_path / "memory.max")
     assert memory.available_mb(host) == 312
 
 
