@@ -21,8 +21,8 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 HEAD_LIMIT_S = 10.0
 MOST_HEAD_BYTES = 64 * 1024
 _HEAD_LIMIT = struct.pack("ll", int(HEAD_LIMIT_S), 0)
-# A worker that is told to end has 25 seconds (gunicorn.conf.py); a photo that begins within these is done by then.
-BATCHES_GO_ON_S = 12.0
+# A worker that is told to end has 25 seconds (gunicorn.conf.py), in which the answers must be sent as well.
+BATCHES_GO_ON_S, PHOTOS_GO_ON_S = 12.0, 22.0
 # For so long a client may still send after its last answer: it would lose the answer if the connection were reset.
 _LINGER_S = 2.0
 
@@ -38,7 +38,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Also close the port once the worker is to end: whoever connects is then refused, not left waiting."""
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
-            self.wsgi.extensions["tinycut"].end_batches(BATCHES_GO_ON_S)
+            service = self.wsgi.extensions["tinycut"]
+            service.end(batches_go_on_s=BATCHES_GO_ON_S, photos_go_on_s=PHOTOS_GO_ON_S)
             for listener in self.sockets:
                 self._accept_all(listener)
                 listener.close()
