@@ -110,11 +110,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         return False
 
     def _on_head(self, conn: TConn, _socket: socket.socket) -> None:
-        if self._is_head_whole(conn):
+        if conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > MOST_HEAD_BYTES:
+            self._refuse(conn, b"431 Request Header Fields Too Large")
+        elif self._is_head_whole(conn):
             self._wait_no_longer(conn)
             self._hand_over(conn)
-        elif conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > MOST_HEAD_BYTES:
-            self._refuse(conn, b"431 Request Header Fields Too Large")
 
     def _hand_over(self, conn: TConn) -> None:
         with suppress(OSError):
