@@ -57,6 +57,8 @@ RESIDENT_MB = 128
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
+# Where memory just suffices, the network serves one photo and not the next: that fills no log.
+TELL_RECOVERY_S = 60.0
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
@@ -93,6 +95,7 @@ class TinyU2NetService:
         self._is_warm = False
         self._latest_method: str | None = None
         self._told_advice: set[str] = set()
+        self._told_at_s = 0.0
         self._batches_end, self._photos_end = Deadline(math.inf), Deadline(math.inf)
 
     @cached_property
@@ -328,13 +331,14 @@ class TinyU2NetService:
             return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
 
     def _tell_fallback(self, fault: ModelUnavailable) -> None:
-        """Log what to do, once until the network serves again."""
+        """Log what to do, once until it is told that the network serves again."""
         if fault.advice not in self._told_advice:
             self._told_advice.add(fault.advice)
+            self._told_at_s = time.monotonic()
             log.error("photos are cut out by OpenCV, for the network cannot be had. %s", fault.advice, exc_info=fault)
 
     def _tell_recovery(self) -> None:
-        if self._told_advice:
+        if self._told_advice and time.monotonic() - self._told_at_s > TELL_RECOVERY_S:
             self._told_advice.clear()
             log.info("photos are cut out by the network again")
 
