@@ -21,8 +21,8 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 HEAD_LIMIT_S = 10.0
 MOST_HEAD_BYTES = 64 * 1024
 _HEAD_LIMIT = struct.pack("ll", int(HEAD_LIMIT_S), 0)
-# A worker that is told to end has 25 seconds (gunicorn.conf.py); a photo that begins within these is done by then.
-BATCHES_GO_ON_S = 12.0
+# A worker that is told to end has 25 seconds (gunicorn.conf.py), in which the answers must be sent as well.
+BATCHES_GO_ON_S, PHOTOS_GO_ON_S = 12.0, 22.0
 # For so long a client may still send after its last answer: it would lose the answer if the connection were reset.
 _LINGER_S = 2.0
 
@@ -38,15 +38,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Also close the port once the worker is to end: whoever connects is then refused, not left waiting."""
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
-            self.wsgi.extensions["tinycut"].end_batches(BATCHES_GO_ON_S)
+            service = self.wsgi.extensions["tinycut"]
+            service.end(batches_go_on_s=BATCHES_GO_ON_S, photos_go_on_s=PHOTOS_GO_ON_S)
             for listener in self.sockets:
                 self._accept_all(listener)
                 listener.close()
 
     def _accept_all(self, listener: Any) -> None:
-        """Take the connections that the system has made already: closing the port would break them."""
+        """Take the connections that the system has made already, as far as there is room: closing the port would break
+        them."""
         before = -1
-        while listener.sock is not None and self.nr_conns > before:
+        while listener.sock is not None and before < self.nr_conns < self.worker_connections:
             before = self.nr_conns
             self.accept(listener)
 
@@ -62,12 +64,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if done.cancelled() or done.exception() or done.result() is not False:
             super().finish_request(conn, done)
             return
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:  # the client has closed it already
-            self._drop(conn)
-        else:
-            self._wait(conn, self._on_rest, _LINGER_S)
+        self._let_client_close(conn)
 
     def murder_pending(self) -> None:
         """Give up those who waited too long, and the first of those who wait where nobody else could come in."""
@@ -76,7 +73,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         for conn in [conn for conn, ends_s in self._waiting.items() if ends_s <= now_s]:
             self._give_up(conn)
         while self._waiting and self.nr_conns >= self.worker_connections:
-            self._give_up(next(iter(self._waiting)))
+            self._close(next(iter(self._waiting)))
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -95,7 +92,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _is_head_whole(self, conn: TConn) -> bool:
         """Whether a thread can read the head of the next request without waiting, or find that there is none."""
         conn.sock.setblocking(False)
+        # gunicorn may have read it already, with the request before it.
         buffered = conn.parser.unreader.buf.getvalue() if conn.parser else b""
+        if b"\r\n\r\n" in buffered:
+            return True
         try:
             come = conn.sock.recv(MOST_HEAD_BYTES, socket.MSG_PEEK)
             wanted = conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
@@ -110,11 +110,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         return False
 
     def _on_head(self, conn: TConn, _socket: socket.socket) -> None:
-        if self._is_head_whole(conn):
+        if conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > MOST_HEAD_BYTES:
+            self._refuse(conn, b"431 Request Header Fields Too Large")
+        elif self._is_head_whole(conn):
             self._wait_no_longer(conn)
             self._hand_over(conn)
-        elif conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > MOST_HEAD_BYTES:
-            self._refuse(conn, b"431 Request Header Fields Too Large")
 
     def _hand_over(self, conn: TConn) -> None:
         with suppress(OSError):
@@ -133,20 +133,32 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             size_bytes = 0
         # Who sends on and on is reset by what is left unread; emptied buffers would leave it waiting (Linux).
         if not 0 < size_bytes < MOST_HEAD_BYTES:
-            self._wait_no_longer(conn)
-            self._drop(conn)
+            self._close(conn)
 
     def _give_up(self, conn: TConn) -> None:
         if conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > 1:  # a part of a head came
             self._refuse(conn, b"408 Request Timeout")
         else:
-            self._wait_no_longer(conn)
-            self._drop(conn)
+            self._close(conn)
 
     def _refuse(self, conn: TConn, status: bytes) -> None:
         self._wait_no_longer(conn)
         with suppress(OSError):
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            conn.sock.recv(2 * MOST_HEAD_BYTES)  # what is left unread resets the connection when it is closed
             conn.sock.send(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        self._let_client_close(conn)
+
+    def _let_client_close(self, conn: TConn) -> None:
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has closed it already
+            self._drop(conn)
+        else:
+            self._wait(conn, self._on_rest, _LINGER_S)
+
+    def _close(self, conn: TConn) -> None:
+        self._wait_no_longer(conn)
         self._drop(conn)
 
     def _drop(self, conn: TConn) -> None:

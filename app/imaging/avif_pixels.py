@@ -6,6 +6,7 @@ Takes the bytes of memory that it may use. It imports no more of Pillow than the
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 
 from PIL import _avif
@@ -20,6 +21,8 @@ def _limit_memory(most_bytes: int) -> None:
 
 
 def _main() -> None:
+    # Some hosts tell every process to end, not the server alone, which still answers the photo at work.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _limit_memory(int(sys.argv[1]))
     # One thread: each more has a stack and buffers of its own.
     pixels, *_times = _avif.AvifDecoder(sys.stdin.buffer.read(), "auto", 1).get_frame(0)

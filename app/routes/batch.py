@@ -108,7 +108,7 @@ def _cut_out(
     """
     sending.release()
     service.check_batches_go_on()
-    deadline = Deadline(service.settings.deadline_s, abandoned=partial(is_gone, environ))
+    deadline = service.new_deadline(partial(is_gone, environ))
     try:
         while True:
             service.batch_turns.enter(deadline, patient=True)

@@ -76,7 +76,9 @@ def _finish(response: Response) -> Response:
         response.call_on_close(g.holding.release)
     limit_answer(request.environ, response.content_length or 0)
     if not response.is_streamed or response.content_length is not None:  # a batch has a place of its own
-        response.call_on_close(current_app.extensions[_ANSWERS].begin(request.environ))
+        if "end_answer" not in g:  # the answer that a fault after this takes the place of is never closed
+            g.end_answer = current_app.extensions[_ANSWERS].begin(request.environ)
+        response.call_on_close(g.end_answer)
     response.headers["X-Request-ID"] = request_id()
     return response
 

@@ -28,7 +28,7 @@ def fetch(url: str) -> bytes:
 def deadline() -> Deadline:
     """When this request must be answered: it begins with the first work for it, be that a download."""
     if "deadline" not in g:
-        g.deadline = Deadline(the_service().settings.deadline_s, abandoned=lambda: is_gone(request.environ))
+        g.deadline = the_service().new_deadline(lambda: is_gone(request.environ))
     found: Deadline = g.deadline
     return found
 

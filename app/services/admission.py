@@ -18,21 +18,32 @@ def _never() -> bool:
 
 class Deadline:
     """The moment by which a request must be answered, waiting in the queue included; sooner if nobody wants the answer
-    any more, as `abandoned` tells."""
+    any more, as `abandoned` tells, and never after the server's `last` one."""
 
-    def __init__(self, limit_s: float, *, abandoned: Callable[[], bool] = _never) -> None:
+    def __init__(self, limit_s: float, *, abandoned: Callable[[], bool] = _never, last: Deadline | None = None) -> None:
         self.limit_s = limit_s
         self._abandoned = abandoned
+        self._last = last
+        self._ends_s = time.monotonic() + limit_s
+
+    def move(self, limit_s: float) -> None:
+        """Let it end so many seconds from now."""
         self._ends_s = time.monotonic() + limit_s
 
     def remaining_s(self) -> float:
         """Seconds left, never below 0."""
-        return max(0.0, self._ends_s - time.monotonic())
+        left_s = max(0.0, self._ends_s - time.monotonic())
+        return min(left_s, self._last.remaining_s()) if self._last else left_s
 
     def check(self) -> None:
         """Raise DeadlineExceeded once the time is up, ClientGone once the client hung up."""
         if self._abandoned():
             raise ClientGone("The client hung up before its photo was done.")
+        if self._last and not self._last.remaining_s():
+            raise DeadlineExceeded(
+                "The server was being restarted, and the photo was not done before. Please send it again.",
+                retry_after_s=5,
+            )
         if self.remaining_s() <= 0:
             raise DeadlineExceeded(
                 f"The photo was not done within {self.limit_s:g} seconds. Please try again, or send a smaller one.",

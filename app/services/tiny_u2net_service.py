@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +57,8 @@ RESIDENT_MB = 128
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
+# Where memory just suffices, the network serves one photo and not the next: that fills no log.
+TELL_RECOVERY_S = 60.0
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
 # Its masks are always sharp and tell nothing; this is their mean IoU on sod-dev (scripts/measure.py fallback).
@@ -91,7 +95,8 @@ class TinyU2NetService:
         self._is_warm = False
         self._latest_method: str | None = None
         self._told_advice: set[str] = set()
-        self._batches_end: Deadline | None = None
+        self._told_at_s = 0.0
+        self._batches_end, self._photos_end = Deadline(math.inf), Deadline(math.inf)
 
     @cached_property
     def settings(self) -> Settings:
@@ -171,7 +176,7 @@ class TinyU2NetService:
             Busy, DeadlineExceeded, ClientGone: the server has too much to do, or nobody waits for it any more.
         """
         options = options or CutoutOptions()
-        deadline = deadline or Deadline(self.settings.deadline_s)
+        deadline = deadline or self.new_deadline()
         timings = StageTimings()
         if not data:
             raise BadRequest("The photo is empty: no bytes came.", code="empty_file")
@@ -326,13 +331,14 @@ class TinyU2NetService:
             return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
 
     def _tell_fallback(self, fault: ModelUnavailable) -> None:
-        """Log what to do, once until the network serves again."""
+        """Log what to do, once until it is told that the network serves again."""
         if fault.advice not in self._told_advice:
             self._told_advice.add(fault.advice)
+            self._told_at_s = time.monotonic()
             log.error("photos are cut out by OpenCV, for the network cannot be had. %s", fault.advice, exc_info=fault)
 
     def _tell_recovery(self) -> None:
-        if self._told_advice:
+        if self._told_advice and time.monotonic() - self._told_at_s > TELL_RECOVERY_S:
             self._told_advice.clear()
             log.info("photos are cut out by the network again")
 
@@ -449,6 +455,8 @@ class TinyU2NetService:
         """Warm up in a thread of its own, once per process; again if it failed, or now and then for want of the
         network: it may have come since."""
         with self._warm_up_lock:
+            if self._warm_up_thread and self._warm_up_thread.is_alive():
+                return
             is_old = time.monotonic() - self._warmed_at_s > WARM_UP_AGAIN_S
             may_have_come = self._latest_method == OPENCV_METHOD and is_old
             if self._warm_up_begun and not may_have_come:
@@ -458,14 +466,19 @@ class TinyU2NetService:
             self._warm_up_thread = threading.Thread(target=self.warm_up, name="warm-up", daemon=True)
             self._warm_up_thread.start()
 
-    def end_batches(self, limit_s: float) -> None:
-        """Let no photo of a batch begin after so long, for the process is about to end: its client then gets a whole
-        ZIP, which says what is missing."""
-        self._batches_end = Deadline(limit_s)
+    def new_deadline(self, abandoned: Callable[[], bool] = lambda: False) -> Deadline:
+        """When a photo that begins now must be answered: within DEADLINE_S, and before the process ends."""
+        return Deadline(self.settings.deadline_s, abandoned=abandoned, last=self._photos_end)
+
+    def end(self, *, batches_go_on_s: float, photos_go_on_s: float) -> None:
+        """Let no photo of a batch begin, and no photo be worked on, after so long, for the process is about to end.
+        The client of a batch then gets a whole ZIP, which says what is missing."""
+        self._batches_end.move(batches_go_on_s)
+        self._photos_end.move(photos_go_on_s)
 
     def check_batches_go_on(self) -> None:
         """Raise Unavailable where no photo of a batch may begin any more."""
-        if self._batches_end and not self._batches_end.remaining_s():
+        if not self._batches_end.remaining_s():
             raise Unavailable("The server was being restarted. Please send this photo again.")
 
     def finish_warm_up(self, limit_s: float) -> None:

@@ -1,7 +1,8 @@
 """The application with faults that a test switches on: `gunicorn tests.faults.broken:app`.
 
 The folder FAULTS holds a file for each fault: `clock_s`, by how many seconds the clock is wrong; `onnxruntime`, how
-often it still fails; `publisher`, where the model is published instead.
+often it still fails; `publisher`, where the model is published instead; `head_limit_s`, how long the head of a request
+may take instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import onnxruntime
 
+from app import worker
 from app.services import model_files
 
 FAULTS = Path(os.environ["FAULTS"])
@@ -49,6 +51,7 @@ def _publish_elsewhere() -> None:
         model_files.PUBLISHED[name] = replace(model_files.PUBLISHED[name], url=url.read_text())
 
 
+worker.HEAD_LIMIT_S = _number("head_limit_s") or worker.HEAD_LIMIT_S
 _break_clock()
 _break_onnxruntime()
 _publish_elsewhere()

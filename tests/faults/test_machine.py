@@ -52,7 +52,9 @@ def test_onnxruntime_fails_once_always_and_no_more(server: Server, faults: Path)
     assert method_of(cut_out(server)) == NETWORK
     assert ready(server)["method"] == NETWORK
     lines = (faults / "log").read_text().splitlines()
-    assert len([line for line in lines if "onnxruntime failed; it is tried again" in line]) == 2, "once each time"
+    assert len([line for line in lines if "onnxruntime failed; it is tried again" in line]) == 1, (
+        "not each time, within a minute"
+    )
     assert not [line for line in lines if "a fault of the test" in line]
 
 

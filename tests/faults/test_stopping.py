@@ -9,6 +9,7 @@ import signal
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,18 @@ import pytest
 import requests
 
 from scripts.box import Server
-from tests.faults.talk import NETWORK, SMALL, cut_out, is_refused, method_of, until, until_metric
+from tests.faults.talk import (
+    NETWORK,
+    SMALL,
+    connected,
+    cut_out,
+    head,
+    is_refused,
+    method_of,
+    metric,
+    until,
+    until_metric,
+)
 from tests.support import encoded, opened, picture
 
 HOST_WAITS_S = 25
@@ -55,6 +67,24 @@ def test_told_to_end_the_server_answers_the_photo_at_work_one_in_the_queue_and_a
             assert json.loads(archive.read("manifest.json"))["succeeded"] == 3
         assert server.stop() == 0
         assert time.monotonic() - told_s < HOST_WAITS_S
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_told_to_end_with_more_newcomers_than_it_has_files_the_server_answers_whom_it_has(tmp_path: Path) -> None:
+    few_files = ("sh", "-c", 'ulimit -n 64 && exec "$@"', "sh")
+    env = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
+    with Server(env=env, log=tmp_path / "log", within=few_files) as server, ExitStack() as newcomers:
+        first = newcomers.enter_context(connected(server))
+        first.sendall(head(len(SMALL)) + SMALL[:-1])
+        until(lambda: metric(server, "tinycut_memory_held_bytes") > 0, limit_s=10)
+        (worker,) = server.worker_pids()
+        os.kill(worker, signal.SIGSTOP)
+        for _ in range(100):
+            newcomers.enter_context(connected(server))
+        os.kill(worker, signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
+        first.sendall(SMALL[-1:])
+        assert first.recv(12) == b"HTTP/1.1 200"
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+import signal
 import struct
+import subprocess
+import sys
+import time
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -333,6 +338,25 @@ def test_an_avif_is_turned_once(orientation: int) -> None:
     expected.getexif()[0x0112] = orientation
     rgb = decode.decode(encoded(picture(64, 40), "AVIF", exif=exif, quality=95, subsampling="4:4:4")).rgb
     assert np.abs(rgb - np.asarray(ImageOps.exif_transpose(expected)).astype(int)).mean() < 4
+
+
+def ignored(status: str) -> int:
+    """The signals that a process ignores, by what the system tells of it: a bit for each."""
+    return next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn:"))
+
+
+def test_a_decoder_that_is_told_to_end_still_gives_the_pixels() -> None:
+    command = [sys.executable, "-P", str(avif._SCRIPT), str(100_000_000)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as decoder:
+        status = Path(f"/proc/{decoder.pid}/status")
+        ends_s = time.monotonic() + 20
+        while not ignored(status.read_text()) >> (signal.SIGTERM - 1) & 1:
+            assert time.monotonic() < ends_s, "it does not ignore being told to end"
+            time.sleep(0.01)
+        decoder.terminate()
+        pixels, _ = decoder.communicate(encoded(picture(40, 30), "AVIF"))
+    assert decoder.returncode == 0
+    assert len(pixels) == 40 * 30 * 3
 
 
 def test_an_avif_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

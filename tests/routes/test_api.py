@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.config import Settings
 from app.errors import Busy
 from app.logs import make_formatter
+from app.services import tiny_u2net_service
 from app.services.admission import Deadline
 from app.services.tiny_u2net_service import TinyU2NetService
 from tests.support import FakeModels, FakeSession, encoded, opened, picture
@@ -164,6 +165,24 @@ def test_without_the_network_the_photo_is_cut_out_by_opencv_and_the_log_says_why
     assert "photos are cut out by OpenCV, for the network cannot be had" in lines[0]
     assert "ModelUnavailable in app.services.tiny_u2net_service:" in lines[0]
     assert "/models" not in lines[0]
+
+
+@pytest.mark.parametrize(("told_after_s", "told"), [(1000, 1), (-1, 4)])
+def test_a_network_that_comes_and_goes_is_told_of_once_a_minute_at_most(
+    client: FlaskClient,
+    models: FakeModels,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    told_after_s: int,
+    told: int,
+) -> None:
+    monkeypatch.setattr(tiny_u2net_service, "TELL_RECOVERY_S", told_after_s)
+    caplog.set_level("INFO")
+    for unavailable in ("too little memory", "") * 2:
+        models.unavailable = unavailable
+        post(client)
+    lines = [record.getMessage() for record in caplog.records if "photos are cut out by" in record.getMessage()]
+    assert len(lines) == told
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 7), (1, 4000), (4000, 1), (31, 31)])

@@ -60,7 +60,7 @@ def test_a_batch_of_a_server_that_ends_is_whole_and_says_what_to_send_again(
     infer = models.session.infer
 
     def infer_at_the_end(rgb: np.ndarray, **how: object) -> np.ndarray:
-        service.end_batches(0)
+        service.end(batches_go_on_s=0, photos_go_on_s=60)
         return infer(rgb, **how)
 
     monkeypatch.setattr(models.session, "infer", infer_at_the_end)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
+from flask import Flask, Response, g
+from flask.testing import FlaskClient
+
+from app.config import SLOW_ANSWERS
 from app.routes.connection import SILENCE_LIMIT_S, Answers, limit_answer
 
 
@@ -39,3 +44,22 @@ def test_of_more_answers_than_may_be_under_way_the_first_is_broken_off() -> None
     for ours, _ in pairs:
         ours.close()
     assert answers.begin({}) is not None, "and without a real connection nothing is done"
+
+
+def test_an_answer_that_a_fault_took_the_place_of_is_no_longer_counted(app: Flask, client: FlaskClient) -> None:
+    failed: set[str] = set()
+
+    def fail_once(response: Response) -> Response:
+        if g.request_id not in failed:
+            failed.add(g.request_id)
+            raise RuntimeError("a fault of the test")
+        return response
+
+    app.after_request_funcs[None].insert(0, fail_once)  # the first is done last
+    with ExitStack() as stack:
+        pairs = [[stack.enter_context(end) for end in socket.socketpair()] for _ in range(SLOW_ANSWERS + 1)]
+        for ours, _ in pairs:
+            with client.get("/health", environ_overrides={"gunicorn.socket": ours}) as answer:
+                assert answer.status_code == 500
+        pairs[0][0].sendall(b"x")  # it was not broken off for the others
+        assert len(failed) == len(pairs)

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from app.routes import language
+from app.services.admission import Deadline
 from tests.support import FakeModels, encoded, opened, page_file, picture
 
 PHOTO = encoded(picture(80, 60), "JPEG")
@@ -79,6 +80,40 @@ def test_a_host_without_the_network_is_ready_all_the_same(app: Flask, client: Fl
     answer = client.get("/ready")
     assert answer.status_code == 200
     assert answer.get_json()["method"] == "opencv"
+
+
+def test_a_warm_up_that_waits_for_its_turn_is_not_joined_by_another(app: Flask, client: FlaskClient) -> None:
+    service = app.extensions["tinycut"]
+    slots = service.admission.slots
+    for _ in range(slots):
+        service.admission.enter(Deadline(60))
+    begun = []
+    for _ in range(3):
+        service._warm_up_begun = False
+        assert client.get("/ready").status_code == 503
+        begun.append(service._warm_up_thread)
+    for _ in range(slots):
+        service.admission.leave()
+    for thread in begun:
+        thread.join(60)
+    assert len(set(begun)) == 1
+    assert client.get("/ready").status_code == 200
+
+
+def test_a_photo_of_a_server_that_ends_is_answered_in_time(
+    app: Flask, client: FlaskClient, models: FakeModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infer = models.session.infer
+
+    def infer_at_the_end(rgb: np.ndarray, **how: object) -> np.ndarray:
+        app.extensions["tinycut"].end(batches_go_on_s=60, photos_go_on_s=0)
+        return infer(rgb, **how)
+
+    monkeypatch.setattr(models.session, "infer", infer_at_the_end)
+    answer = client.post("/api/remove-background", data=PHOTO)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "deadline_exceeded")
+    assert "Please send it again." in answer.get_json()["error"]["message"]
+    assert "Retry-After" in answer.headers
 
 
 def test_the_page_offers_every_format_and_names_the_limit(client: FlaskClient) -> None:

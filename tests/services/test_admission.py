@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
@@ -35,6 +36,20 @@ def test_who_waits_past_the_deadline_gets_503_and_its_place_is_free_again() -> N
         assert caught.value.status == 503
     admission.leave()
     admission.enter(Deadline(5))
+
+
+def test_no_deadline_is_later_than_the_last_one_of_a_server_that_ends_not_even_one_that_was_set_before() -> None:
+    last = Deadline(math.inf)
+    before = Deadline(1000, last=last)
+    before.check()
+    assert 900 < before.remaining_s() <= 1000
+    last.move(100)
+    assert before.remaining_s() <= 100
+    assert Deadline(1000, last=last).remaining_s() <= 100
+    assert Deadline(10, last=last).remaining_s() <= 10
+    last.move(0)
+    with pytest.raises(DeadlineExceeded, match="Please send it again"):
+        before.check()
 
 
 def test_who_waits_is_let_in_when_the_slot_comes_free() -> None:
