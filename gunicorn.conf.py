@@ -17,11 +17,9 @@ from app import logs as _logs
 try:
     _settings = _config.load()
     workers = _config.worker_processes()
+    bind = [_config.address()]
 except _config.ConfigError as _fault:
     raise SystemExit(str(_fault)) from None
-
-# Every host tells the port; without one this is somebody's own machine.
-bind = [f"0.0.0.0:{_os.environ['PORT']}" if "PORT" in _os.environ else "127.0.0.1:8000"]
 
 # numpy's linear algebra is asked for tiny solves only (services/opencv_fallback.py); a pool of threads for it costs
 # memory and time. Read when numpy is loaded, so it is set here.

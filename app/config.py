@@ -194,6 +194,21 @@ def worker_processes(environ: Mapping[str, str] | None = None) -> int:
     return 1 if environ.get("WEB_CONCURRENCY_SET_BY", "").startswith("heroku") else max(asked, 1)
 
 
+def address(environ: Mapping[str, str] | None = None) -> str:
+    """Where the server listens: every host tells the PORT; without one this is somebody's own machine.
+
+    Raises:
+        ConfigError: PORT is no port; gunicorn would not start.
+    """
+    environ = os.environ if environ is None else environ
+    if "PORT" not in environ:
+        return "127.0.0.1:8000"
+    text = environ["PORT"]
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
+        raise ConfigError(f"PORT={text!r}: expected a number from 1 to 65535.")
+    return f"0.0.0.0:{text}"
+
+
 def bodies_at_once(settings: Settings, host: Host) -> int:
     """How many requests may be read at once: those that may be let in, and some whose clients are slow."""
     return photos_at_once(settings, host) + settings.queue_size + SLOW_BODIES
@@ -255,7 +270,9 @@ def _parse_number(setting: Setting, text: str) -> float:
     least = float("-inf") if setting.least is None else setting.least
     most = float("inf") if setting.most is None else setting.most
     if not least <= number <= most:  # also false for NaN
-        raise ValueError(f"expected {kind} from {setting.least} to {setting.most}")
+        bounds = [f"from {setting.least}"] if setting.least is not None else []
+        bounds += [f"to {setting.most}"] if setting.most is not None else []
+        raise ValueError(f"expected {' '.join([kind, *bounds])}")
     return number
 
 

@@ -44,6 +44,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._accept_all(listener)
                 listener.close()
 
+    def is_parent_alive(self) -> bool:
+        """Whether gunicorn's master still runs; without it this worker is to end, and says so to all who ask it."""
+        if super().is_parent_alive():
+            return True
+        self.alive = False
+        return False
+
     def _accept_all(self, listener: Any) -> None:
         """Take the connections that the system has made already, as far as there is room: closing the port would break
         them."""

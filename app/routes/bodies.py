@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from flask import Request, current_app, g
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import ClientDisconnected
 
 from app.config import Settings
 from app.errors import BadRequest, TooLarge, Unavailable
@@ -97,18 +98,33 @@ def no_room() -> Unavailable:
 
 
 class _Counted(io.RawIOBase):
-    """What a client sends, counted, and held piece by piece."""
+    """What a client sends, counted, and held piece by piece; `failed` is gunicorn's word for a body that was given up.
 
-    def __init__(self, stream: IO[bytes], hold: Callable[[int], None]) -> None:
+    Raises:
+        ClientDisconnected: it ended before the bytes that were announced.
+    """
+
+    def __init__(self, stream: Any, hold: Callable[[int], None], *, announced_bytes: int = 0) -> None:
         self._stream = stream
         self._hold = hold
+        self._announced_bytes = announced_bytes
         self.size_bytes = 0
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._stream.failed)
+
+    @failed.setter
+    def failed(self, failed: bool) -> None:
+        self._stream.failed = failed
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         piece = self._stream.read(len(buffer))
+        if not piece and len(buffer) and self.size_bytes < self._announced_bytes:
+            raise ClientDisconnected
         buffer[: len(piece)] = piece
         self.size_bytes += len(piece)
         self._hold(len(piece))
@@ -123,13 +139,15 @@ def reading(request: Request, *, hold: Callable[[int], None] | None = None, grac
 
     Raises:
         Busy: too many bodies are being read, or hold the memory that the rest of this one needs.
+        ClientDisconnected: the client hung up, or was too slow.
     """
     copies = _copies(request)
     hold = hold or (lambda size_bytes: g.holding.add(size_bytes * copies))
     bodies: Admission = current_app.extensions["tinycut"].bodies
     bodies.enter(Deadline(0))
     try:
-        counted = request.environ["wsgi.input"] = _Counted(request.environ["wsgi.input"], hold)
+        counted = _Counted(request.environ["wsgi.input"], hold, announced_bytes=request.content_length or 0)
+        request.environ["wsgi.input"] = counted
         with least_pace(request.environ, lambda: counted.size_bytes, grace_s=grace_s):
             yield
     finally:

@@ -34,14 +34,16 @@ def limit_answer(environ: dict[str, Any], size_bytes: int) -> None:
 def least_pace(environ: dict[str, Any], received_bytes: Callable[[], int], *, grace_s: float) -> Iterator[None]:
     """Let what is read of a client in this block end, as if it had hung up, once it is slower than a slow phone: who
     sends a byte now and then is never silent. The first `grace_s` seconds are its own."""
-    ended = threading.Event()
+    ended, ending = threading.Event(), threading.Lock()
     begun_s = time.monotonic()
 
     def watch() -> None:
         wait_s = grace_s
         while not ended.wait(wait_s):
             if received_bytes() < (time.monotonic() - begun_s - grace_s) * SLOWEST_BYTES_PER_S:
-                stop_reading(environ)
+                with ending:  # the next request of this connection is another's
+                    if not ended.is_set():
+                        stop_reading(environ)
                 return
             wait_s = _LOOK_S
 
@@ -49,7 +51,8 @@ def least_pace(environ: dict[str, Any], received_bytes: Callable[[], int], *, gr
     try:
         yield
     finally:
-        ended.set()
+        with ending:
+            ended.set()
 
 
 class Answers:
@@ -79,9 +82,14 @@ class Answers:
 
 
 def stop_reading(environ: dict[str, Any]) -> None:
-    """Take nothing more of a client, as if it had hung up; it can still be answered."""
+    """Take nothing more of a client, as if it had hung up; it can still be answered.
+
+    What it sends all the same Linux hands out nevertheless: a body's rest, which must not be read as the next request.
+    So gunicorn is told that the body failed, and closes the connection after the answer.
+    """
     connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is not None:
+        environ["wsgi.input"].failed = True
         with suppress(OSError):  # it is closed already
             connection.shutdown(socket.SHUT_RD)
 

@@ -138,7 +138,7 @@ def _drain() -> None:
                 left -= len(chunk)
     except Busy:  # too many are slow already; gunicorn would wait for the rest as well
         stop_reading(request.environ)
-    except (OSError, ParseException):
+    except (OSError, ParseException, ClientDisconnected):
         return  # the client is gone, silent, or sends nonsense
     finally:
         limit_silence(request.environ)

@@ -106,7 +106,7 @@ def _server(server: Server) -> str:
     photos = "1 photo" if server.photos_at_once == 1 else f"{server.photos_at_once} photos"
     routers = "unknown" if server.routers is None else server.routers
     turns = f"{photos} at once, {server.queue_size} may wait"
-    return f"{workers} of {server.threads} threads, {turns}; routers in front: {routers}"
+    return f"{server.address}, {workers} of {server.threads} threads, {turns}; routers in front: {routers}"
 
 
 def _packages(packages: Packages) -> str:

@@ -67,8 +67,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Server:
-    """How gunicorn runs here; `routers` is None where nobody knows how many stand in front."""
+    """How gunicorn runs here, and where it listens; `routers` is None where nobody knows how many stand in front."""
 
+    address: str
     workers: int
     threads: int
     photos_at_once: int
@@ -144,7 +145,7 @@ def examine(service: TinyU2NetService) -> Examination:
     Nothing is downloaded. A model that was never rewritten is rewritten now, as a server's start would do.
 
     Raises:
-        ConfigError: WEB_CONCURRENCY is no number.
+        ConfigError: WEB_CONCURRENCY is no number, or PORT no port.
     """
     settings, host = service.settings, service.models.host
     started_s = time.perf_counter()
@@ -178,6 +179,7 @@ def compare_packages(requirements: Path) -> Packages:
 def _server(settings: Settings, host: Host, inference_threads: int) -> Server:
     is_known = settings.proxy_hops >= 0 or host.platform in hosting.ROUTER_HOPS
     return Server(
+        address=config.address(),
         workers=config.worker_processes(),
         threads=config.server_threads(settings, host),
         photos_at_once=config.photos_at_once(settings, host),

@@ -114,3 +114,13 @@ def test_a_worker_that_is_killed_loses_the_photo_at_work_and_the_next_one_is_ans
         assert method_of(cut_out(server)) == NETWORK, "it waits for the next worker, and need not come back"
         assert server.worker_pids() not in ([], [worker])
         assert server.stop() == 0
+
+
+def test_when_the_master_is_killed_its_worker_closes_the_port_and_ends(
+    model_env: dict[str, str], tmp_path: Path
+) -> None:
+    with Server(env=model_env, log=tmp_path / "log") as server:
+        (worker,) = map(psutil.Process, server.worker_pids())
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: is_refused(server))
+        worker.wait(timeout=HOST_WAITS_S)

@@ -11,16 +11,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
+from flask import Flask, g, request
 from flask.testing import FlaskClient
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.exceptions import ClientDisconnected
 
 from app.errors import BadRequest, ClientGone
 from app.hosting import MIB
 from app.routes import bodies
-from app.routes.bodies import TEXT_COPIES, decode_base64
-from app.routes.connection import is_gone, least_pace
+from app.routes.bodies import TEXT_COPIES, decode_base64, reading
+from app.routes.connection import is_gone, least_pace, stop_reading
 from app.services.admission import Deadline
 from tests.properties import bounded
 from tests.support import app_with, encoded, opened, picture
@@ -214,16 +217,46 @@ def test_when_the_queue_is_full_a_photo_is_refused_unread() -> None:
     assert app.test_client().get("/api/presets").status_code == 200
 
 
+def begun_request(connection: socket.socket, client: socket.socket) -> tuple[RequestParser, dict[str, Any]]:
+    """A request of gunicorn's, of whose 1,000 bytes one has come: its connection's reader, and its environment."""
+    client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+    parser = RequestParser(Config(), connection, ("127.0.0.1", 1))
+    environ = {"gunicorn.socket": connection, "wsgi.input": next(parser).body, "CONTENT_LENGTH": "1000"}
+    return parser, environ
+
+
 def test_what_is_read_of_a_client_that_drips_ends_when_its_time_is_up() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(b"x")
-        with least_pace({"gunicorn.socket": ours}, lambda: 1, grace_s=0.05):
-            assert ours.recv(1) == b"x"
-            assert ours.recv(1) == b"", "the read ends, though the client has not hung up"
+        _parser, environ = begun_request(ours, theirs)
+        with least_pace(environ, lambda: 1, grace_s=0.05):
+            assert environ["wsgi.input"].read() == b"x", "the read ends, though the client has not hung up"
         theirs.settimeout(5)
         ours.sendall(b"an answer")
         assert theirs.recv(9) == b"an answer", "and it can still be answered"
+
+
+def test_the_rest_of_a_body_that_was_given_up_is_never_read_as_another_request(app: Flask) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _address = listener.accept()
+    with ours, theirs:
+        parser, environ = begun_request(ours, theirs)
+        with app.test_request_context("/", method="POST", environ_overrides=environ):
+            g.holding = app.extensions["tinycut"].budget.holding()
+            with reading(request), pytest.raises(ClientDisconnected):
+                stop_reading(request.environ)
+                request.environ["wsgi.input"].read()
+        theirs.sendall(b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert ours.recv(3, socket.MSG_PEEK) == b"GET", "Linux hands it out"
+        assert not parser.finish_body(), "gunicorn closes the connection"
+
+
+def test_a_photo_that_was_cut_short_on_its_way_is_not_called_a_bad_photo(client: FlaskClient) -> None:
+    photo = encoded(picture(), "JPEG")
+    announced = {"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(photo) * 2)}
+    answer = client.post("/api/remove-background", data=photo[:100], environ_overrides=announced)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (400, "incomplete_body")
 
 
 def test_a_body_that_comes_as_fast_as_from_a_phone_is_read_to_its_end() -> None:

@@ -33,7 +33,14 @@ SOUND = Examination(
         disks=(Disk("batches that are read", "/tmp", 5000, 200),),
     ),
     server=Server(
-        workers=1, threads=33, photos_at_once=1, queue_size=8, inference_threads=2, onnxruntime="1.31.1", routers=2
+        address="0.0.0.0:5000",
+        workers=1,
+        threads=33,
+        photos_at_once=1,
+        queue_size=8,
+        inference_threads=2,
+        onnxruntime="1.31.1",
+        routers=2,
     ),
     model=Model(
         name="u2netp",

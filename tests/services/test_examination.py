@@ -107,15 +107,23 @@ def test_packages_are_compared_with_the_pins_that_count_on_this_python(tmp_path:
 
 def test_the_server_is_told_as_gunicorn_would_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    monkeypatch.setenv("PORT", "5005")
     server = examine(u2net_home=str(tmp_path), queue_size=4, omp_num_threads=5, proxy_hops=1).server
     assert (server.workers, server.photos_at_once, server.queue_size, server.threads) == (3, 2, 4, 74)
-    assert (server.inference_threads, server.routers) == (5, 1)
+    assert (server.inference_threads, server.routers, server.address) == (5, 1, "0.0.0.0:5005")
     assert server.onnxruntime == metadata.version("onnxruntime")
 
 
 def test_a_count_of_workers_that_is_no_number_is_the_fault_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "two")
     with pytest.raises(ConfigError, match="WEB_CONCURRENCY='two': expected a whole number"):
+        examine(u2net_home="/nowhere")
+
+
+@pytest.mark.parametrize("port", ["", "abc", "0", "65536", "99999999", "-1", "80 "])
+def test_a_port_that_is_none_is_the_fault_itself(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(ConfigError, match=f"PORT='{port}': expected a number from 1 to 65535"):
         examine(u2net_home="/nowhere")
 
 
