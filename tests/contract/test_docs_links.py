@@ -12,8 +12,6 @@ from scripts.box import REPO
 
 PAGES = sorted([*REPO.glob("*.md"), *REPO.glob("docs/*.md")])
 NAMES = [str(page.relative_to(REPO)) for page in PAGES]
-# Written on branches that are not merged yet.
-TO_COME = {"docs/reliability.md"}
 
 REPOSITORY = "https://github.com/tinycut/tinycut"
 ROOMS = "app|deploy|docs|scripts|tests"
@@ -47,8 +45,6 @@ def test_every_link_to_a_file_or_a_heading_leads_there(name: str) -> None:
         path, _, anchor = target.partition("#")
         linked = (page.parent / path).resolve() if path else page
         assert linked.is_relative_to(REPO), target
-        if str(linked.relative_to(REPO)) in TO_COME:
-            continue
         assert linked.exists(), target
         assert not anchor or anchor in anchors_of(linked), target
 
@@ -57,7 +53,7 @@ def test_every_link_to_a_file_or_a_heading_leads_there(name: str) -> None:
 def test_every_file_that_is_named_is_there(name: str) -> None:
     text = re.sub(r"https?://\S+|/api/[\w-]+", "", (REPO / name).read_text(encoding="utf-8"))
     missing = [found for found in PATH.findall(text) if not (REPO / found).exists()]
-    assert set(missing) <= TO_COME
+    assert not missing
 
 
 def test_an_anchor_is_what_github_makes_of_a_heading() -> None:

@@ -105,7 +105,9 @@ def test_every_figure_has_its_command(page: str) -> None:
 
 
 def test_the_figures_of_the_readme_are_those_of_the_docs() -> None:
-    docs = "".join((REPO / page).read_text() for page in ("docs/figures.md", "docs/performance.md"))
+    docs = "".join(
+        (REPO / page).read_text() for page in ("docs/figures.md", "docs/performance.md", "docs/reliability.md")
+    )
     numbers = set(re.findall(r"[\d.]*\d", docs))
     rows = rows_of(section("Limits").split("| measured | command |")[1].split("\n\n")[0])
     assert {number for cells in rows for number in re.findall(r"[\d.]*\d", cells[1])} <= numbers
