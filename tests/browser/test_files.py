@@ -71,7 +71,7 @@ def test_a_copied_picture_is_on_the_clipboard(home: Page) -> None:
 
 def test_a_browser_that_cannot_copy_is_known(home: Page) -> None:
     home.add_init_script("delete globalThis.ClipboardItem;")
-    home.reload(wait_until="commit")
+    home.reload(wait_until="domcontentloaded")
     assert in_page(home, "return files.canCopy;") is False
 
 
@@ -101,20 +101,20 @@ SHARE = """
 )
 def test_a_share_sheet_gets_the_file_and_may_be_dismissed(home: Page, title: str, answer: Mapping[str, object]) -> None:
     home.add_init_script(SHARE_SHEET)
-    home.reload(wait_until="commit")
+    home.reload(wait_until="domcontentloaded")
     assert in_page(home, SHARE, title) == answer
 
 
 def test_a_share_sheet_that_fails_says_so(home: Page) -> None:
     home.add_init_script(SHARE_SHEET)
-    home.reload(wait_until="commit")
+    home.reload(wait_until="domcontentloaded")
     with pytest.raises(Error, match="NotAllowedError"):
         in_page(home, SHARE, "NotAllowedError")
 
 
 def test_a_browser_without_a_share_sheet_is_known(home: Page) -> None:
     home.add_init_script("delete Navigator.prototype.canShare;")
-    home.reload(wait_until="commit")
+    home.reload(wait_until="domcontentloaded")
     assert in_page(home, SHARE) == {"can": False}
 
 
