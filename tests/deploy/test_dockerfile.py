@@ -29,7 +29,7 @@ def test_nothing_of_the_build_runs_in_the_image_and_both_stand_on_the_base_that_
 
 def test_the_images_python_is_that_of_the_other_hosts() -> None:
     version = (REPO / ".python-version").read_text().strip()
-    assert f"ARG BASE=docker.io/library/python:{version}-slim\n" in (REPO / "deploy/Dockerfile").read_text()
+    assert f"ARG BASE=python:{version}-slim\n" in (REPO / "deploy/Dockerfile").read_text()
 
 
 def test_the_image_is_run_by_a_user_who_is_not_root_and_is_named_by_a_number() -> None:
