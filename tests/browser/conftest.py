@@ -68,6 +68,7 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
         page = context.new_page()
         page.on("console", on_console)
         page.on("pageerror", lambda error: wrong.append(f"error: {error.message}"))
+        page.on("filechooser", lambda _chooser: None)  # Chromium takes a moment until it hands its dialogs over
         return page
 
     yield open_page
