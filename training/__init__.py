@@ -1,0 +1,1 @@
+"""How the network that TinyCut ships was made; nothing of it is imported by the app."""
