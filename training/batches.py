@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from training.label import read_lines
 from training.photos import PEOPLE, Photo
 
 COMPOSED = 0.25
+ASPECTS = (2 / 3, 1.0, 4 / 3)  # of the batches; for every other shape PyTorch would prepare itself anew
 SURE = 0.8  # certainty of a target whose subject is put elsewhere
 # How often a photo is drawn, for those with a true mask; all others once.
 DRAWN = {PEOPLE: 2.5, "horses": 4.0, "cats": 2.0}
@@ -68,7 +70,8 @@ def batches(data: Examples, *, count: int, size: int, area_px: int, seed: int) -
     for _ in range(count):
         drawn = dice.choice(len(data.examples), size, p=chances)
         # The shape of one photo for all: sorted by shape, batches of people alone would mislead the batch norms.
-        height, width = shape(aspect_of(data.examples[drawn[0]]), area_px)
+        aspect = aspect_of(data.examples[drawn[0]])
+        height, width = shape(min(ASPECTS, key=lambda near: abs(math.log(near / aspect))), area_px)
         yield [Draw(int(number), height, width, int(dice.integers(2**62))) for number in drawn]
 
 

@@ -1,6 +1,6 @@
-"""Train every network for the same number of minutes and print which found most: python -m training.compare --help
+"""Show every network the same photos on a short schedule and print which found most: python -m training.compare --help
 
-The time of a batch is measured first, and each network gets as many as fit into its minutes.
+They are built for about the same time of an inference; what a photo costs while training is in the table too.
 """
 
 from __future__ import annotations
@@ -21,31 +21,17 @@ from training.export import to_onnx
 from training.loop import AREA_PX, SMALL_SHARE, Plan, Training, held_out_iou, prepare
 from training.networks import NETWORKS
 
-EPOCHS, BATCH_SIZE, SEED = 5, 32, 1
-TRIED_BATCHES, RUNS = 8, 20
+EPOCHS, BATCH_SIZE, SEED, RUNS = 5, 32, 1, 20
 COLUMNS = (
     "network",
     "thousand weights",
     "ms an inference",
     "of u2netp's",
-    "batches",
-    "minutes",
-    "loss",
+    "photos",
+    "ms a photo",
     "IoU by set",
     "mean IoU",
 )
-
-
-def batch_seconds(data: Examples, network: str, folder: Path, workers: int) -> float:
-    """What a batch of the schedule takes on the average, small and full-sized ones in their shares."""
-    seconds = []
-    for share, epoch in ((SMALL_SHARE, 0), (1 - SMALL_SHARE, EPOCHS - 1)):
-        training = Training(Plan(network, EPOCHS, TRIED_BATCHES, BATCH_SIZE, SEED), folder)
-        training.epoch = epoch
-        started_s = time.monotonic()
-        training.run_epoch(data, workers)
-        seconds.append(share * (time.monotonic() - started_s) / TRIED_BATCHES)
-    return sum(seconds)
 
 
 def inference_ms(networks: list[str], teacher: Path) -> dict[str, float]:
@@ -72,27 +58,28 @@ def main(arguments: list[str] | None = None) -> int:
         "--teacher", type=Path, required=True, help="u2netp, rewritten in float, to compare the time with"
     )
     parser.add_argument("--output", type=Path, required=True, help="a folder for this comparison")
-    parser.add_argument("--minutes", type=float, default=6.0, help="of each network's training")
+    parser.add_argument("--batches", type=int, default=50, help=f"of each of {EPOCHS} epochs")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args(arguments)
     data, held_out, sets = prepare(options.data, options.labels)
-    times = inference_ms(list(NETWORKS), options.teacher)
+    times = inference_ms(options.networks, options.teacher)
     rows = []
-    for name in NETWORKS:
+    for name in options.networks:
         folder = options.output / name
         folder.mkdir(parents=True, exist_ok=True)
-        count = int(options.minutes * 60 / batch_seconds(data, name, folder, options.workers) / EPOCHS)
-        training = Training(Plan(name, EPOCHS, count, BATCH_SIZE, SEED), folder)
+        training = Training(Plan(name, EPOCHS, options.batches, BATCH_SIZE, SEED), folder)
         while training.epoch < EPOCHS:
-            facts = training.run_epoch(data, options.workers)
+            training.run_epoch(data, options.workers)
         training.save()
         ious = held_out_iou(training.average, held_out, sets, training.device)
         size = sum(weights.numel() for weights in training.network.parameters()) / 1000
         mean = statistics.mean(ious.values())
         by_set = ", ".join(f"{set_name} {iou:.3f}" for set_name, iou in ious.items())
+        photos = training.step * BATCH_SIZE
         rows.append((
-            name, f"{size:.0f}", f"{times[name]:.1f}", f"{times[name] / times['u2netp']:.2f}", EPOCHS * count,
-            f"{training.seconds / 60:.1f}", f"{facts['loss']:.3f}", by_set, f"{mean:.3f}",
+            name, f"{size:.0f}", f"{times[name]:.1f}", f"{times[name] / times['u2netp']:.2f}", photos,
+            f"{1000 * training.seconds / photos:.1f}", by_set, f"{mean:.3f}",
         ))  # fmt: skip
         print(json.dumps(dict(zip(COLUMNS, rows[-1], strict=True))), flush=True)
     table("Networks at equal cost", COLUMNS, rows)

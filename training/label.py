@@ -24,7 +24,7 @@ from training.photos import Photo, read
 # Areas of the network's input, and whether the photo is mirrored: the photos have 224² pixels.
 VIEWS = ((224**2, False), (256**2, True), (320**2, False))
 LEAST_PEAK, LEAST_SHARE, MOST_SHARE = 0.7, 0.01, 0.9
-LEAST_CERTAINTY = 0.5
+SPOKEN, LEAST_CERTAINTY = 0.1, 0.45
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,20 @@ class Labeller:
 
 
 def judge(maps: NDArray[np.float32]) -> Label:
-    """Join maps float32 [views, H, W] in 0..1; the certainty is how far the mean is from undecided where it says
-    anything, times how well the views agree (IoU of what all and what any of them holds for subject)."""
-    mean = maps.mean(axis=0)
-    target = np.rint(mean * 255).astype(np.uint8)
+    """Join maps float32 [views, H, W] in 0..1 to their mean.
+
+    The certainty is how far it is from undecided where it says anything: views that contradict each other leave it
+    undecided too. Its square is the weight.
+    """
+    target = np.rint(maps.mean(axis=0) * 255).astype(np.uint8)
+    mean = target.astype(np.float32) / 255
     share = float((mean > 0.5).mean())
     if mean.max() < LEAST_PEAK or share < LEAST_SHARE:
         return Label(target, 0.0, "empty")
     if share > MOST_SHARE:
         return Label(target, 0.0, "full")
-    spoken = mean > 0.1
-    decided = float(np.abs(2 * mean[spoken] - 1).mean())
-    binary = maps > 0.5
-    agreement = int(binary.all(axis=0).sum()) / max(1, int(binary.any(axis=0).sum()))
-    certainty = decided * agreement
-    return Label(target, certainty, "") if certainty >= LEAST_CERTAINTY else Label(target, 0.0, "uncertain")
+    certainty = float(np.abs(2 * mean[mean > SPOKEN] - 1).mean())
+    return Label(target, certainty**2, "") if certainty >= LEAST_CERTAINTY else Label(target, 0.0, "uncertain")
 
 
 def label_all(photos: list[Photo], labeller: Labeller, folder: Path) -> None:

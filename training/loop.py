@@ -33,7 +33,7 @@ EVALUATED = ("sod-dev", "davis-dev", "matting-dev", "matting-lemur", "u2net-auth
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP_SHARE, LEAST_RATE_SHARE = 3e-3, 0.02, 0.03, 0.01
 AVERAGE_OVER_STEPS = 300
 # Small photos first: most of what is learnt is learnt at 0.55 of the cost.
-SMALL_AREA_PX, AREA_PX, SMALL_SHARE = 192**2, 256**2, 0.6
+SMALL_AREA_PX, AREA_PX, SMALL_SHARE = 192**2, 256**2, 0.67
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="the folder with train/ and the evaluated sets")
     parser.add_argument("--labels", type=Path, required=True, help="what training.label wrote")
     parser.add_argument("--output", type=Path, required=True, help="the folder of this training")
-    parser.add_argument("--network", choices=NETWORKS, default=next(iter(NETWORKS)))
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--network", choices=NETWORKS, default="wide_nested")
+    parser.add_argument("--epochs", type=int, default=36)
     parser.add_argument("--batches", type=int, default=250, help="of one epoch")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)

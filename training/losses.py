@@ -36,7 +36,9 @@ def _pixels_and_whole(logits: Tensor, probability: Tensor, target: Tensor) -> Te
 def _edges(probability: Tensor, target: Tensor) -> Tensor:
     """1 − SSIM with a square window (Wang et al., 2004), the mean of each map."""
     maps = torch.cat((probability, target, probability**2, target**2, probability * target), 1)
-    mean_p, mean_t, mean_pp, mean_tt, mean_pt = functional.avg_pool2d(maps, SSIM_SIDE_PX, 2).unbind(1)
+    # Rows, then columns: a third of the time of both at once.
+    maps = functional.avg_pool2d(maps, (SSIM_SIDE_PX, 1), (2, 1))
+    mean_p, mean_t, mean_pp, mean_tt, mean_pt = functional.avg_pool2d(maps, (1, SSIM_SIDE_PX), (1, 2)).unbind(1)
     variance_p, variance_t = mean_pp - mean_p**2, mean_tt - mean_t**2
     covariance = mean_pt - mean_p * mean_t
     similar = (2 * mean_p * mean_t + 0.0001) * (2 * covariance + 0.0009)
