@@ -105,7 +105,7 @@ def test_the_box_of_the_subject_is_kept_too(service: TinyU2NetService) -> None:
     assert service.cut_out(GOOD, options).foreground == service.cut_out(GOOD, options).foreground is not None
 
 
-def test_what_was_made_for_want_of_the_network_is_not_kept(service: TinyU2NetService) -> None:
+def test_what_was_made_for_want_of_the_model_is_not_kept(service: TinyU2NetService) -> None:
     service.models.unavailable = "gone"  # type: ignore[attr-defined]
     photo = encoded(picture(200, 150))
     assert service.cut_out(photo).method == "opencv"
