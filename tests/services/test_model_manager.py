@@ -258,8 +258,9 @@ def test_a_damaged_8_bit_file_that_was_never_tried_is_made_anew(
     assert rewrites.choice_path.is_file()
 
 
-def test_too_little_memory_is_told_before_it_is_tried(settings: Settings) -> None:
-    session = ModelManager(settings, TINY).get_session()
+@pytest.mark.parametrize("name", ["u2netp", "tinycut"])
+def test_too_little_memory_is_told_before_it_is_tried(settings: Settings, name: str) -> None:
+    session = ModelManager(settings, TINY).load(name)
     with pytest.raises(ModelUnavailable, match="are left of the 64 MB limit"):
         session.infer(PHOTO)
 
