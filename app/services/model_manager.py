@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 BALANCED = TIERS[DEFAULT_TIER]
 
-TINY_METHOD = "tiny_u2net"
 # What one inference of the area that a network was trained for takes on top of what is resident (of u2netp:
 # scripts/optimize_models.py measures it, of the shipped one: scripts/measure.py first), and a larger one by its area;
 # with less left than this, starting one would get the process killed.
@@ -448,7 +447,7 @@ class ModelManager:
         return OnnxSession(
             path,
             name=TINY_MODEL,
-            method=TINY_METHOD,
+            method="tiny_u2net",
             form=form,
             area_px=preprocess.TRAINED_SIDE_PX**2,
             host=lambda: self.host,
