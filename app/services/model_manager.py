@@ -403,20 +403,10 @@ class ModelManager:
         self._failures.clear()
 
     def _load_shipped(self) -> Session:
-        memory.tune_allocator()
         model = shipped_model.find()
-        return OnnxSession(
-            model.path,
-            name=SHIPPED_MODEL,
-            method=SHIPPED_MODEL,
-            form=SHIPPED_FORM,
-            area_px=model.area_px,
-            host=lambda: self.host,
-            threads=self.threads,
-        )
+        return self._open(model.path, SHIPPED_FORM, name=SHIPPED_MODEL, method=SHIPPED_MODEL, area_px=model.area_px)
 
     def _load_tiny(self, source: Path) -> Session:
-        memory.tune_allocator()
         session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
         log.info("the model is served in its %s form", session.form)
         return session
@@ -443,16 +433,18 @@ class ModelManager:
                 rewrites.discard()
         return None
 
-    def _open(self, path: Path, form: str) -> OnnxSession:
-        return OnnxSession(
-            path,
-            name=TINY_MODEL,
-            method="tiny_u2net",
-            form=form,
-            area_px=preprocess.TRAINED_SIDE_PX**2,
-            host=lambda: self.host,
-            threads=self.threads,
-        )
+    def _open(
+        self,
+        path: Path,
+        form: str,
+        *,
+        name: str = TINY_MODEL,
+        method: str = "tiny_u2net",
+        area_px: int = preprocess.TRAINED_SIDE_PX**2,
+    ) -> OnnxSession:
+        memory.tune_allocator()
+        host, threads = lambda: self.host, self.threads
+        return OnnxSession(path, name=name, method=method, form=form, area_px=area_px, host=host, threads=threads)
 
     def _load_rembg(self, name: str, source: Path) -> Session:
         kind = _rembg_kind(name)
