@@ -14,6 +14,7 @@ from app.errors import AppError, BadRequest, ModelUnavailable
 from app.services import model_files, model_rewrites
 from app.services.model_manager import ModelManager
 from app.services.option_words import read_options
+from app.services.shipped_model import SHIPPED_MODEL
 from app.services.tiny_u2net_service import SUFFIX_FORMATS
 from app.services.tiny_u2net_service import tiny_u2net_service as service
 
@@ -68,7 +69,8 @@ def remove(
 def warm(model: str | None, in_app: bool) -> None:
     """Fetch the model if it is missing, check it, rewrite it and load it, so that a server starts at once."""
     settings, models = service.settings, service.models
-    if in_app:
+    # Where the shipped network is to serve there is nothing to fetch.
+    if in_app and (model or settings.model_name != SHIPPED_MODEL):
         # Small hosts serve u2netp whatever is asked, and the machine that builds may be a large one.
         if model not in (None, model_files.TINY_MODEL):
             raise click.UsageError(f"--in-app keeps {model_files.TINY_MODEL} only: leave --model out.")
@@ -77,7 +79,7 @@ def warm(model: str | None, in_app: bool) -> None:
         settings = replace(settings, u2net_home=str(APP_MODEL_HOME), model_cache_dir="", auto_download=True)
         models = ModelManager(settings)
     try:
-        name = models.get_session(model).name
+        name = models.fetch(model).name
     except ModelUnavailable as fault:
         raise click.ClickException(fault.detail) from None
     except AppError as fault:

@@ -34,16 +34,20 @@ def _setting(
 class Settings:
     """The settings of one process; fields are in the order in which the documentation lists them."""
 
-    model_name: str = _setting("u2netp", "Model to serve. A host with little memory always serves u2netp.")
+    model_name: str = _setting(
+        "u2netp", "Model to serve: u2netp, tinycut (it comes with the app), or, on a large host, any of rembg's."
+    )
     u2net_home: str = _setting("", "Folder of the model files, as in rembg. Empty: rembg's own default folders.")
     model_checksum_disabled: bool = _setting(False, "Take a model file whose checksum differs from the published one.")
     model_cache_dir: str = _setting(
         "", "Folder of the rewritten model. Empty: beside the model, else ~/.cache/tinycut."
     )
     precision: str = _setting(
-        "auto", "float, int8 (a network of 8-bit numbers), or auto: what is faster on this machine and finds the same."
+        "auto", "Of u2netp: float, int8 (8-bit numbers), or auto: what is faster on this machine and finds the same."
     )
-    auto_download: bool = _setting(True, "Download the served model (4.6 MB) when no file of it is found.")
+    auto_download: bool = _setting(
+        True, "Download the model to serve (u2netp: 4.6 MB) in the background; tinycut serves until then."
+    )
     memory_limit_mb: int = _setting(0, "Memory the app may use, in MB. 0: the least limit found on the host.", least=0)
     memory_constrained: str = _setting(
         "", "true: treat the host as small. false: a big Railway or Heroku host. Empty: find out."

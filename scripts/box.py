@@ -246,8 +246,8 @@ def free_port() -> int:
 
 @contextmanager
 def boxed_server(
-    limit_mb: int, *, env: Mapping[str, str] | None = None, log: Path | None = None
+    limit_mb: int, *, env: Mapping[str, str] | None = None, log: Path | None = None, app: str = "wsgi:app"
 ) -> Iterator[tuple[Box, Server]]:
     """The server in a box of `limit_mb`, until the block ends."""
-    with Box(limit_mb) as box, Server(env=env, box=box, log=log) as server:
+    with Box(limit_mb) as box, Server(env=env, box=box, log=log, app=app) as server:
         yield box, server

@@ -81,7 +81,7 @@ def gradient_error(alpha: Pixels, true: Pixels) -> float:
 
 def infer(rgb: Pixels) -> NDArray[np.float32]:
     """The network's map of a photo."""
-    return SERVICE.models.get_session().infer(preprocess.reduce_to(rgb, 1024))
+    return SERVICE.models.load(SERVICE.models.served_name()).infer(preprocess.reduce_to(rgb, 1024))
 
 
 def of_sets() -> None:

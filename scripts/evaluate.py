@@ -135,7 +135,7 @@ class Row:
 class NoNetwork(ModelManager):
     """A manager that has no model, so that the service falls back to OpenCV."""
 
-    def get_session(self, *_what: object, **_how: object) -> NoReturn:
+    def load(self, *_what: object, **_how: object) -> NoReturn:
         raise ModelUnavailable("it is left out on purpose, for the row of OpenCV")
 
 
@@ -201,9 +201,11 @@ def cut_out(service: TinyU2NetService, pair: Pair, way: Way) -> tuple[Cutout, ND
         cutout = service.cut_out(pair.photo.read_bytes(), way.options)
     except AppError as fault:
         raise Unusable(f"{pair.photo} was refused: {fault}") from fault
-    if (cutout.method == OPENCV_METHOD) != (way.mode == OPENCV_METHOD):
+    if way.mode == OPENCV_METHOD:
+        assert cutout.method == OPENCV_METHOD
+    elif cutout.model != service.models.served_name():
         raise Unusable(
-            f"{pair.photo} was cut out by {cutout.method}, not the network: is the model in U2NET_HOME? "
+            f"{pair.photo} was cut out by {cutout.model}, not the model of MODEL_NAME: is its file in U2NET_HOME? "
             f"`--modes {OPENCV_METHOD}` needs none"
         )
     alpha = decode_alpha(cutout.image)

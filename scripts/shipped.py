@@ -21,7 +21,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app import __version__
+from app.services import shipped_model
 from app.services.model_files import PUBLISHED
+from app.services.shipped_model import SHIPPED_MODEL
 
 REPO = Path(__file__).resolve().parents[1]
 SBOM, LICENCES = REPO / "docs/sbom.json", REPO / "docs/licences.md"
@@ -83,6 +85,7 @@ LICENCE_OF_LIBRARY = {
 # Of what is shipped and no package: CycloneDX's type, name, licence, and what it is.
 OTHERS = (
     ("machine-learning-model", "u2netp", "Apache-2.0", "U²-Net-p by Xuebin Qin and others, as rembg publishes it"),
+    ("machine-learning-model", SHIPPED_MODEL, "MIT", "the app's own network, in app/weights (docs/models.md)"),
     ("data", "sample.jpg", "CC0-1.0", "the page's sample photo, by Rachel Michetti of Pikolo Espresso Bar"),
     ("library", "swagger-ui", "Apache-2.0", "what shows /docs, in the package flask-swagger-ui and of its version"),
 )
@@ -90,7 +93,7 @@ OTHERS = (
 HEAD = """# Licences of what is shipped
 
 Written by `scripts/lock`, from [sbom.json](sbom.json) (CycloneDX): what an image of TinyCut holds beside Python
-and the system. TinyCut's own licence is not told here.
+and the system. The licence of TinyCut's own code is not told here.
 
 Under a copyleft are, of the packages, {packages}; of the libraries inside of wheels,
 {libraries}.
@@ -151,10 +154,12 @@ def complete(sbom: dict[str, Any], environment: Path) -> dict[str, Any]:
         inside = [_component("library", name, licence=licence) for name, licence in libraries.get(package, [])]
         if inside:
             component["components"] = inside
+    checksums = {name: model.sha256 for name, model in PUBLISHED.items()}
+    checksums[SHIPPED_MODEL] = shipped_model.find().sha256
     for kind, name, licence, about in OTHERS:
         other = _component(kind, name, licence=licence) | {"description": about}
-        if name in PUBLISHED:
-            other["hashes"] = [{"alg": "SHA-256", "content": PUBLISHED[name].sha256}]
+        if name in checksums:
+            other["hashes"] = [{"alg": "SHA-256", "content": checksums[name]}]
         sbom["components"].append(other)
     return sbom
 

@@ -18,6 +18,7 @@ from app.errors import ModelUnavailable
 from app.imaging.box import Box
 from app.imaging.drawing import Placement
 from app.routes.page_files import PageFiles
+from app.services import shipped_model
 from app.services.model_manager import ModelFacts
 from app.services.tiny_u2net_service import TinyU2NetService
 
@@ -69,11 +70,17 @@ class FakeModels:
         self.asked: list[str | None] = []
         self.threads = 2
 
-    def get_session(self, name: str | None = None, **_how: object) -> FakeSession:
+    def order(self, name: str | None = None) -> tuple[str, ...]:
         self.asked.append(name)
+        return ("u2netp",)
+
+    def load(self, _name: str, **_how: object) -> FakeSession:
         if self.unavailable:
             raise ModelUnavailable(self.unavailable)
         return self.session
+
+    def fetch(self, _name: str | None = None) -> FakeSession:
+        return self.load("u2netp")
 
     def served_name(self, name: str | None = None) -> str:
         return "u2netp"
@@ -86,6 +93,11 @@ class FakeModels:
 
     def clear(self) -> None:
         pass
+
+
+def take_shipped_network_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be no network but u2netp, as where app/weights was lost; servers have tests/no_networks.py for it."""
+    monkeypatch.setattr(shipped_model, "WEIGHTS", Path("/nowhere"))
 
 
 def app_with(**settings: object) -> Flask:

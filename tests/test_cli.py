@@ -16,6 +16,8 @@ from PIL import Image
 
 from app import cli
 from app.config import SETTINGS, Settings
+from app.services import model_files
+from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService
 from scripts.box import free_port
 from tests.support import REPO, SHARED, FakeModels, need, picture
@@ -90,6 +92,17 @@ def model_in_app(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str)
     monkeypatch.setattr(cli, "APP_MODEL_HOME", home)
     monkeypatch.setattr(cli, "service", TinyU2NetService(made))
     return home
+
+
+def test_warm_has_nothing_to_fetch_where_the_shipped_network_is_to_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_files, "download", lambda *_: pytest.fail("it was downloaded"))
+    settings = Settings(model_name="tinycut", u2net_home=str(tmp_path))
+    monkeypatch.setattr(cli, "service", TinyU2NetService(settings, ModelManager(settings)))
+    for arguments in (["warm"], ["warm", "--in-app"]):
+        result = CliRunner().invoke(cli.tinycut, arguments)
+        assert (result.exit_code, result.stdout) == (0, "tinycut is ready\n")
 
 
 def test_warm_in_app_is_for_the_model_of_small_hosts_only(runner: CliRunner, models: FakeModels) -> None:
@@ -190,8 +203,18 @@ def test_the_doctor_finds_a_host_with_the_real_model_fit_and_shows_no_secret(
     assert "secret" not in done.stdout + done.stderr
 
 
-def test_the_doctor_of_a_host_without_a_model_exits_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+def test_the_doctor_of_a_host_without_u2netp_finds_it_fit_says_what_serves_and_how_to_get_the_other(
+    tmp_path: Path,
+) -> None:
     done = run_doctor(U2NET_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cut out by tinycut (tinycut)" in done.stdout
+    assert "Run python -m app.cli warm with AUTO_DOWNLOAD=1" in " ".join(done.stdout.split())
+
+
+def test_the_doctor_of_a_host_without_a_usable_model_exits_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "u2netp.onnx").write_bytes(b"cut short")
+    done = run_doctor(U2NET_HOME=str(tmp_path), MODEL_CHECKSUM_DISABLED="0")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith("Not fit for production: 1 fault")
     assert "python -m app.cli warm" in " ".join(done.stdout.split())

@@ -10,7 +10,7 @@ from app.routes.connection import is_gone
 from app.routes.forms import RemovalRequest
 from app.services.admission import Deadline
 from app.services.cutout import Cutout
-from app.services.tiny_u2net_service import TinyU2NetService, is_lasting
+from app.services.tiny_u2net_service import TinyU2NetService
 
 
 def the_service() -> TinyU2NetService:
@@ -46,7 +46,7 @@ def answer(removal: RemovalRequest, reply: Callable[[Cutout], Response], *, kind
     else:
         cutout = cut_out(removal)
         response = reply(cutout)
-        if not key or not is_lasting(cutout):
+        if not key or not the_service().is_lasting(cutout, removal.options):
             return response
     response.set_etag(etag, weak=True)
     response.headers["Cache-Control"] = "private, no-cache"

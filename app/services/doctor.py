@@ -15,11 +15,12 @@ from app.errors import UnreadableImage
 from app.hosting import MIB
 from app.imaging.decode import Probe
 from app.services import sizing
-from app.services.examination import Examination
+from app.services.examination import Examination, Model
 from app.services.model_manager import INFERENCE_MB, PUBLISHED_FORM
 from app.services.model_rewrites import CHOOSER_MB
 from app.services.options import CutoutOptions
-from app.services.tiny_u2net_service import LEAST_BUDGET_MB, OPENCV_METHOD, RESIDENT_MB, UPLOAD_SLACK_BYTES
+from app.services.shipped_model import SHIPPED_MODEL
+from app.services.tiny_u2net_service import LEAST_BUDGET_MB, RESIDENT_MB, UPLOAD_SLACK_BYTES
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 # A worker with its model, and room for small photos.
@@ -163,27 +164,14 @@ def _model(settings: Settings, found: Examination) -> Iterator[Finding]:
             f"MODEL_NAME is {model.asked}, and {model.name} is served, for {found.machine.constrained_because}: leave "
             "it out, or give the host more memory.",
         )
-    if not model.path:
-        if settings.auto_download:
-            yield _advice(
-                "model_not_here",
-                f"There is no file of the model {model.name}: each new host downloads it at its first start, and "
-                f"OpenCV cuts out photos until then. Run {WARM} when the host is built.",
-            )
-        else:
-            yield _fault(
-                "model_not_here",
-                f"There is no file of the model {model.name}, and AUTO_DOWNLOAD is off: photos are cut out by OpenCV. "
-                f"Run {WARM} with AUTO_DOWNLOAD=1, or set U2NET_HOME to the folder that has it.",
-            )
-    elif model.checksum in ("wrong", "unreadable") and not settings.model_checksum_disabled:
-        yield Finding(
-            not settings.auto_download,
-            "model_altered",
-            f"The model's file is cut short, altered or cannot be read: delete it and run {WARM} with AUTO_DOWNLOAD=1.",
+    if found.shipped_fault:
+        yield _fault(
+            "shipped_model_damaged",
+            f"{SHIPPED_MODEL}, which comes with the app, cannot be used, and nothing but OpenCV stands in where "
+            f"another model cannot be had: install the app again. {found.shipped_fault}",
         )
-    elif model.unavailable:
-        yield _fault("model_unusable", f"The model cannot be loaded: {model.unavailable}")
+    if model.name != SHIPPED_MODEL or not found.shipped_fault:
+        yield from _model_file(settings, model)
     if settings.model_checksum_disabled:
         differs = " (it differs)" if model.checksum == "wrong" else ""
         yield _advice(
@@ -192,6 +180,30 @@ def _model(settings: Settings, found: Examination) -> Iterator[Finding]:
             "file is of your own making.",
         )
     yield from _rewriting(found)
+
+
+def _model_file(settings: Settings, model: Model) -> Iterator[Finding]:
+    if not model.path and settings.auto_download:
+        yield _advice(
+            "model_not_here",
+            f"There is no file of the model {model.name}: each new host downloads it at its first start, and until "
+            f"then {SHIPPED_MODEL}, which comes with the app, cuts out photos. Run {WARM} when the host is built.",
+        )
+    elif not model.path:
+        yield _advice(
+            "model_not_here",
+            f"There is no file of the model {model.name}, and AUTO_DOWNLOAD is off: {SHIPPED_MODEL}, which comes with "
+            f"the app, cuts out photos. Run {WARM} with AUTO_DOWNLOAD=1, set U2NET_HOME to the folder that has it, or "
+            f"set MODEL_NAME={SHIPPED_MODEL} to have it so.",
+        )
+    elif model.checksum in ("wrong", "unreadable") and not settings.model_checksum_disabled:
+        yield Finding(
+            not settings.auto_download,
+            "model_altered",
+            f"The model's file is cut short, altered or cannot be read: delete it and run {WARM} with AUTO_DOWNLOAD=1.",
+        )
+    elif model.unavailable:
+        yield _fault("model_unusable", f"The model cannot be loaded: {model.unavailable}")
 
 
 def _rewriting(found: Examination) -> Iterator[Finding]:
@@ -225,10 +237,12 @@ def _trial(found: Examination) -> Iterator[Finding]:
     trial, model = found.trial, found.model
     if trial.fault:
         yield _fault("cutout_failed", f"The sample photo could not be cut out: {trial.fault}")
-    if trial.method == OPENCV_METHOD and model.path and not model.unavailable:
+    is_loaded = not model.unavailable
+    best = model.name if is_loaded else SHIPPED_MODEL
+    if trial.method and trial.model != best and (is_loaded or not found.shipped_fault):
         yield _fault(
-            "served_by_opencv",
-            f"The model was loaded, and still OpenCV cut the photo out, most likely for want of memory "
+            "served_by_another",
+            f"{best} is here, and still the photo was cut out by {trial.method}, most likely for want of memory "
             f"({found.machine.memory_left_mb:.0f} MB are left): give the host more, or stop what else runs there.",
         )
 

@@ -22,11 +22,12 @@ from app import config, hosting
 from app.config import Settings
 from app.errors import AppError, ModelUnavailable
 from app.hosting import MIB, Host
-from app.services import memory, model_files, model_rewrites
+from app.services import memory, model_files, model_rewrites, shipped_model
 from app.services.model_files import PUBLISHED, TINY_MODEL
 from app.services.model_manager import PUBLISHED_FORM, ModelManager, OnnxSession
 from app.services.model_rewrites import Rewrites
 from app.services.options import CutoutOptions
+from app.services.shipped_model import SHIPPED_MODEL
 from app.services.tiny_u2net_service import TinyU2NetService
 
 _APP = Path(__file__).resolve().parents[1]
@@ -81,12 +82,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Model:
-    """The model that is served, which may not be the one `asked` for, its file, and how it was loaded just now.
+    """The model that is to serve, which may not be the one `asked` for, its file, and how it was loaded just now.
 
     `path` is empty where there is no file. `checksum` is right, wrong, unreadable, or unknown (no file, or nobody here
-    knows the publisher's). `unavailable` says why it could not be loaded. The rest is told of u2netp in onnxruntime:
-    its `form` as in model_manager.INFERENCE_MB, and whether it was rewritten "before", "now" (by this examination, as a
-    start would have) or "never". `choice_is_kept`: the next start need not measure again whether 8 bits are faster.
+    knows the publisher's). `unavailable` says why it could not be loaded. `form` is told of a network in onnxruntime,
+    as in model_manager.INFERENCE_MB; the rest of u2netp: whether it was rewritten "before", "now" (by this examination,
+    as a start would have) or "never", and by `choice_is_kept`, whether the next start need not measure again which form
+    is faster.
     """
 
     name: str
@@ -129,7 +131,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Examination:
-    """All that was found; `load_s` is how long the model took to check and load, and to rewrite where it had to be."""
+    """All that was found; `load_s` is how long the model took to check and load, and to rewrite where it had to be.
+
+    `shipped_fault` says what is wrong with the network that comes with the app; mostly nothing.
+    """
 
     machine: Machine
     server: Server
@@ -137,6 +142,7 @@ class Examination:
     packages: Packages
     load_s: float
     trial: Trial
+    shipped_fault: str = ""
 
 
 def examine(service: TinyU2NetService) -> Examination:
@@ -158,6 +164,7 @@ def examine(service: TinyU2NetService) -> Examination:
         packages=compare_packages(REQUIREMENTS),
         load_s=round(load_s, 2),
         trial=_try(service),
+        shipped_fault=_shipped_fault(),
     )
 
 
@@ -250,25 +257,38 @@ def _model(models: ModelManager, settings: Settings) -> Model:
     rewrites = _rewrites(name, path, settings)
     was_rewritten = rewrites is not None and rewrites.float_path.is_file()
     try:
-        session = models.get_session(may_download=False)
+        session = models.load(name, may_download=False)
     except AppError as fault:
         return replace(found, unavailable=fault.detail if isinstance(fault, ModelUnavailable) else fault.message)
-    if not isinstance(session, OnnxSession) or rewrites is None:
+    if not isinstance(session, OnnxSession):
+        return found
+    found = replace(found, form=session.form, keeps_memory=session.keeps_memory)
+    if rewrites is None:
         return found
     is_rewritten = session.form != PUBLISHED_FORM
     return replace(
         found,
-        form=session.form,
-        keeps_memory=session.keeps_memory,
         rewritten=("before" if was_rewritten else "now") if is_rewritten else "never",
         rewritten_folder=str(rewrites.float_path.parent),
         choice_is_kept=not (is_rewritten and _must_choose(rewrites, settings)) or rewrites.choice_path.is_file(),
     )
 
 
+def _shipped_fault() -> str:
+    try:
+        shipped_model.find()
+    except ModelUnavailable as fault:
+        return fault.detail
+    return ""
+
+
 def _find(name: str, settings: Settings) -> Path | None:
     try:
+        if name == SHIPPED_MODEL:
+            return shipped_model.find().path
         return model_files.find_model(name, settings)
+    except ModelUnavailable:  # told as `shipped_fault`
+        return None
     except (OSError, RuntimeError):  # a folder that may not be looked into, a user without a home
         return None
 
@@ -278,6 +298,8 @@ def _must_choose(rewrites: Rewrites, settings: Settings) -> bool:
 
 
 def _checksum(name: str, path: Path | None) -> str:
+    if name == SHIPPED_MODEL and path:  # found by its checksum
+        return "right"
     if path is None or name not in PUBLISHED:
         return "unknown"
     try:

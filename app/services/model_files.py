@@ -1,6 +1,6 @@
 """The model's files on disk: found where rembg keeps them or in the app's folder, checked, downloaded once.
 
-Nothing here knows onnxruntime. Every failure is a ModelUnavailable: the service then goes on without the network.
+Nothing here knows onnxruntime. Every failure is a ModelUnavailable: the service then goes on without the model.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ PUBLISHED = {
 }
 
 
+class NoUsableFile(ModelUnavailable):
+    """A model's file is missing, or is not the published one: downloading it would mend that."""
+
+
 def find_model(name: str, settings: Settings | None = None) -> Path | None:
     """Return the model's file where rembg would find it (either of its layouts), or None."""
     homes = config.model_homes(settings or config.current())
@@ -76,6 +80,28 @@ def installed_models(settings: Settings | None = None) -> list[str]:
     return sorted({path.stem for path in files if find_model(path.stem, settings)})
 
 
+def usable(name: str, settings: Settings) -> Path:
+    """Return the model's file, checked where its publisher's checksum is known and MODEL_CHECKSUM_DISABLED is off.
+
+    Raises:
+        NoUsableFile: it is missing, cannot be read, or is another one.
+        ModelUnavailable: the folders of models cannot be reached.
+    """
+    try:
+        path = find_model(name, settings)
+    except (OSError, RuntimeError) as fault:  # a folder that cannot be read, a user without a home
+        raise ModelUnavailable(f"The files of the model {name} cannot be reached: {fault}") from fault
+    if path is None:
+        homes = " or ".join(str(home) for home in config.model_homes(settings))
+        raise NoUsableFile(
+            f"The model file {name}.onnx is not in {homes}.",
+            advice=f"There is no {name}.onnx in the folder U2NET_HOME: put it there.",
+        )
+    if name in PUBLISHED and not settings.model_checksum_disabled:
+        verify(path, PUBLISHED[name])
+    return path
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
@@ -86,17 +112,17 @@ def verify(path: Path, model: PublishedModel) -> None:
     """Check a file against the published checksum.
 
     Raises:
-        ModelUnavailable: it differs or cannot be read; the message names the file and both checksums.
+        NoUsableFile: it differs or cannot be read; the message names the file and both checksums.
     """
     try:
         found = sha256_of(path)
     except OSError as fault:
-        raise ModelUnavailable(
+        raise NoUsableFile(
             f"The model file {path} cannot be read: {fault.strerror}.",
             advice=f"The file {path.name} cannot be read ({fault.strerror}): let the server's user read it.",
         ) from fault
     if found != model.sha256:
-        raise ModelUnavailable(
+        raise NoUsableFile(
             f"The model file {path} is cut short or altered: expected sha256 {model.sha256}, found {found}. "
             "Delete it to have it downloaded again, or set MODEL_CHECKSUM_DISABLED=1 to use it as it is.",
             advice=f"The file {path.name} is cut short or altered: delete it, then run python -m app.cli warm.",

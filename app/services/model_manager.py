@@ -1,4 +1,4 @@
-"""Which model is served, and its one session in this process: the only importer of onnxruntime and rembg."""
+"""Which models may serve, in which order, and the one session of each: the only importer of onnxruntime and rembg."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,23 +24,29 @@ from app.errors import BadRequest, ModelUnavailable
 from app.hosting import MIB, Host
 from app.imaging import closer_look, preprocess
 from app.imaging.preprocess import RESIZE_MODES
-from app.services import memory, model_files, model_rewrites
-from app.services.model_files import PUBLISHED, TINY_MODEL
+from app.services import memory, model_files, model_rewrites, shipped_model
+from app.services.model_files import PUBLISHED, TINY_MODEL, NoUsableFile
 from app.services.model_rewrites import FLOAT, INT8
 from app.services.quality import DEFAULT_TIER, TIERS, Tier
+from app.services.shipped_model import SHIPPED_MODEL
 
 log = logging.getLogger(__name__)
 
 BALANCED = TIERS[DEFAULT_TIER]
 
-# What one inference at 320×320 takes on top of what is resident (scripts/optimize_models.py measures it), and a larger
-# one by its area; with less left than this, starting one would get the process killed.
-PUBLISHED_FORM = "published"
-INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300}
+# What one inference of the area that a network was trained for takes on top of what is resident (of u2netp:
+# scripts/optimize_models.py measures it, of the shipped one: scripts/measure.py first), and a larger one by its area;
+# with less left than this, starting one would get the process killed.
+PUBLISHED_FORM, SHIPPED_FORM = "published", "shipped"
+INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300, SHIPPED_FORM: 25}
+# These fit into a small host.
+SMALL_MODELS = (TINY_MODEL, SHIPPED_MODEL)
 # rembg with its own arena takes at most so much for a small model, and so many times the file's size more for a large.
 REMBG_MB, REMBG_FILE_COPIES = 300, 3
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
 RETRY_AFTER_S = 60.0
+# How long a photo waits for a model that another thread is loading. To rewrite it takes longer: the next model serves.
+LOAD_WAIT_S = 2.0
 # A host may change the memory limit while we run; to look costs under a millisecond.
 LOOK_AT_HOST_S = 1.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
@@ -77,18 +82,21 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """u2netp in onnxruntime, with memory that every run gives back; `form` is one of INFERENCE_MB.
+    """u2netp or the shipped network in onnxruntime, with memory that every run gives back.
 
+    `form` is one of INFERENCE_MB; `area_px` is the input that the network was trained for, height times width.
     `keeps_memory` tells whether onnxruntime's growing arena is on, as it itself says.
     """
 
-    method = "tiny_u2net"
-
-    def __init__(self, path: Path, *, name: str, form: str, host: Callable[[], Host], threads: int) -> None:
+    def __init__(
+        self, path: Path, *, name: str, method: str, form: str, area_px: int, host: Callable[[], Host], threads: int
+    ) -> None:
         ort = _import_or_unavailable("onnxruntime")
         self.name = name
+        self.method = method
         self._faults = _onnxruntime_faults(ort)
         self.form = form
+        self._area_px = area_px
         self._host = host
         self._one_at_a_time = threading.Lock()
         try:
@@ -105,15 +113,17 @@ class OnnxSession:
         self, rgb: NDArray[np.uint8], *, resize: str = RESIZE_MODES[0], tier: Tier = BALANCED
     ) -> NDArray[np.float32]:
         """See `Session.infer`. The published graph takes its own square only."""
-        saliency = self._look(rgb, resize, tier.area_px)
-        if tier.closer_area_px:
+        # Tiers are given for u2netp.
+        scale = self._area_px / preprocess.TRAINED_SIDE_PX**2
+        area_px, closer_area_px = round(tier.area_px * scale), round(tier.closer_area_px * scale)
+        saliency = self._look(rgb, resize, area_px)
+        if closer_area_px:
             height, width = rgb.shape[:2]
             # Of a larger part the second look would show less than the first.
-            share = tier.closer_area_px / tier.area_px
-            box = closer_look.subject_box(saliency, height, width, largest_share=share)
+            box = closer_look.subject_box(saliency, height, width, largest_share=closer_area_px / area_px)
             # What is much smaller than the network's input shows it nothing new, only blurred.
-            if box is not None and box.area_px >= tier.closer_area_px / 4:
-                closer = self._look(rgb[box.slices], resize, tier.closer_area_px)
+            if box is not None and box.area_px >= closer_area_px / 4:
+                closer = self._look(rgb[box.slices], resize, closer_area_px)
                 saliency = closer_look.join(saliency, closer, box, height, width)
         return saliency
 
@@ -137,7 +147,7 @@ class OnnxSession:
     def _check_memory(self, area_px: int) -> None:
         host = self._host()
         left_mb = memory.available_mb(host)
-        needed_mb = INFERENCE_MB[self.form] * max(1.0, area_px / preprocess.TRAINED_SIDE_PX**2)
+        needed_mb = INFERENCE_MB[self.form] * max(1.0, area_px / self._area_px)
         if left_mb < needed_mb:
             raise ModelUnavailable(
                 f"An inference needs {needed_mb:.0f} MB and {left_mb:.0f} MB are left of the "
@@ -182,13 +192,6 @@ class _Failure(NamedTuple):
     file: object
 
 
-class _NotYet(ModelUnavailable):
-    """Somebody else is at it and the caller would not wait longer: no failure, nothing to remember."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, advice="It is still on its way.")
-
-
 class ModelManager:
     """Hands out one session per model and process, made on first use; safe to call from many threads.
 
@@ -204,12 +207,10 @@ class ModelManager:
 
     def _start_over(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
         self._sessions: dict[str, Session] = {}
         self._failures: dict[str, _Failure] = {}
-        self._downloads: dict[str, Future[Path]] = {}
-        self._downloads_lock = threading.Lock()
-        self._waited_for: set[str] = set()
+        self._downloading: set[str] = set()
         self._told_forced = False
 
     @cached_property
@@ -232,82 +233,164 @@ class ModelManager:
         return self.settings.omp_num_threads or self.host.cpu_count
 
     def served_name(self, name: str | None = None) -> str:
-        """The model that a request for `name` gets: on a constrained host u2netp, whatever is asked."""
+        """The model that is to serve a request for `name` (default: MODEL_NAME): on a constrained host a small one,
+        whatever is asked."""
         asked = name or self.settings.model_name
-        if not self.host.constrained or asked == TINY_MODEL:
+        if not self.host.constrained or asked in SMALL_MODELS:
             return asked
+        served = self.settings.model_name if self.settings.model_name in SMALL_MODELS else TINY_MODEL
         if not self._told_forced:
             self._told_forced = True
             because = self.host.constrained_because
-            log.warning("another model was asked for; %s is served to all, for %s", TINY_MODEL, because)
-        return TINY_MODEL
+            log.warning("another model was asked for; %s is served to all, for %s", served, because)
+        return served
 
-    def get_session(
-        self, name: str | None = None, *, may_download: bool = True, wait_s: float | None = None
-    ) -> Session:
-        """Return the session that serves `name` (default: MODEL_NAME), made now if there is none yet.
+    def order(self, name: str | None = None) -> tuple[str, ...]:
+        """The models that may serve a request for `name`, the best first: the one that is to, and the one that is
+        always here."""
+        return tuple(dict.fromkeys((self.served_name(name), SHIPPED_MODEL)))
 
-        A missing or altered file is downloaded when `may_download` and AUTO_DOWNLOAD both say so. `wait_s` is
-        how long to wait for a download or for another thread that makes the session (None: until it is done);
-        the work then goes on for the next caller.
+    def get_session(self, name: str | None = None) -> Session:
+        """Return the session of the first model in the order for `name` that can be had now; waits for no download.
 
         Raises:
-            BadRequest: a model was named that is not installed and may not be downloaded.
+            ModelUnavailable: there is none, not even of the network that comes with the app.
+        """
+        try:
+            return self.load(self.served_name(name))
+        except ModelUnavailable:
+            return self.load(SHIPPED_MODEL)
+
+    def fetch(self, name: str | None = None) -> Session:
+        """Return the session of the very model that is to serve a request for `name`, after downloading its file where
+        that is needed and AUTO_DOWNLOAD is on.
+
+        Raises:
+            ModelUnavailable: it cannot be had; `detail` says why.
+        """
+        served = self.served_name(name)
+        try:
+            if served != SHIPPED_MODEL:
+                model_files.usable(served, self.settings)
+        except NoUsableFile:
+            if not self.settings.auto_download:
+                raise
+            self._download(served)
+        return self.load(served)
+
+    def load(self, name: str, *, may_download: bool = True) -> Session:
+        """Return the session of this very model, made now if there is none yet.
+
+        A file that is missing or altered is downloaded in the background when `may_download` and AUTO_DOWNLOAD both say
+        so: the model is unavailable until then.
+
+        Raises:
+            BadRequest: the model is none of the server's own, not installed, and may not be downloaded.
             ModelUnavailable: the session cannot be had; `detail` says why. Remembered for a minute, or until
                 there is another file.
         """
         if self._pid != os.getpid():
             self._start_over()
-        served = self.served_name(name)
-        if served in self._sessions:
-            return self._sessions[served]
-        failure = self._failures.get(served)
-        if failure and self._still_holds(failure, served):
-            raise ModelUnavailable(failure.detail, advice=failure.advice)
-        try:
-            return self._make(served, may_download and self.settings.auto_download, wait_s)
-        except _NotYet:
-            raise
-        except ModelUnavailable as fault:
-            self._remember(served, fault)
-            raise
-        except (OSError, RuntimeError) as fault:  # a folder that cannot be read, a user without a home
-            unavailable = ModelUnavailable(f"The files of the model {served} cannot be reached: {fault}")
-            self._remember(served, unavailable)
-            raise unavailable from fault
+        if name in self._sessions:
+            return self._sessions[name]
+        if not may_download:
+            self._check_installed(name)
+        with self._turn(name):
+            if name not in self._sessions:
+                self._check_no_failure(name)
+                self._sessions[name] = self._load_or_download(name, may_download)
+            return self._sessions[name]
 
-    def _remember(self, name: str, fault: ModelUnavailable) -> None:
-        file = model_files.state_of(name, self.settings)
-        self._failures[name] = _Failure(time.monotonic(), fault.detail, fault.advice, file)
+    def _check_installed(self, name: str) -> None:
+        if name in (*SMALL_MODELS, self.settings.model_name):
+            return
+        if name in _NOT_SERVED or model_files.state_of(name, self.settings) is None:
+            raise BadRequest(
+                f"The model {name!r} is not installed on this server. Leave the field out to use its own.",
+                code="model_not_installed",
+            )
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
+        """Let one thread at a time load a model."""
+        lock = self._locks.setdefault(name, threading.Lock())
+        if not lock.acquire(timeout=LOAD_WAIT_S):
+            raise ModelUnavailable(f"The model {name} is still being loaded.", advice="It is still being loaded.")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _check_no_failure(self, name: str) -> None:
+        if name in self._downloading:
+            raise _on_its_way(name)
+        failure = self._failures.get(name)
+        if failure and self._still_holds(failure, name):
+            raise ModelUnavailable(failure.detail, advice=failure.advice)
 
     def _still_holds(self, failure: _Failure, name: str) -> bool:
         is_recent = time.monotonic() - failure.at_s < RETRY_AFTER_S
         return is_recent and failure.file == model_files.state_of(name, self.settings)
 
-    def _make(self, name: str, may_download: bool, wait_s: float | None) -> Session:
-        source = self._usable_source(may_download, wait_s) if name == TINY_MODEL else None
-        if not self._lock.acquire(timeout=-1 if wait_s is None else wait_s):
-            raise _NotYet(f"The model {name} is still being loaded.")
+    def _remember(self, name: str, fault: ModelUnavailable) -> None:
+        file = model_files.state_of(name, self.settings)
+        self._failures[name] = _Failure(time.monotonic(), fault.detail, fault.advice, file)
+
+    def _load_or_download(self, name: str, may_download: bool) -> Session:
         try:
-            if name not in self._sessions:
-                started_s = time.perf_counter()
-                session = self._load_tiny(source) if source else self._load_rembg(name, may_download)
-                load_s = time.perf_counter() - started_s
-                metrics.MODEL_LOAD_SECONDS.labels(model=name).set(load_s)
-                log.info("loaded the model %s in %.2f s", name, load_s)
-                self._sessions[name] = session
-            return self._sessions[name]
+            return self._make(name)
+        except ModelUnavailable as fault:
+            would_be_mended = isinstance(fault, NoUsableFile) and self.settings.auto_download
+            if may_download or not would_be_mended:
+                self._remember(name, fault)
+            if may_download and would_be_mended:
+                self._downloading.add(name)
+                threading.Thread(target=self._run_download, args=(name,), name="model-download", daemon=True).start()
+                raise _on_its_way(name) from fault
+            raise
+
+    def _make(self, name: str) -> Session:
+        started_s = time.perf_counter()
+        if name == SHIPPED_MODEL:
+            session = self._load_shipped()
+        else:
+            source = model_files.usable(name, self.settings)
+            session = self._load_tiny(source) if name == TINY_MODEL else self._load_rembg(name, source)
+        load_s = time.perf_counter() - started_s
+        metrics.MODEL_LOAD_SECONDS.labels(model=name).set(load_s)
+        log.info("loaded the model %s in %.2f s", name, load_s)
+        return session
+
+    def _run_download(self, name: str) -> None:
+        try:
+            self._download(name)
+        except ModelUnavailable as fault:
+            self._remember(name, fault)
         finally:
-            self._lock.release()
+            self._downloading.discard(name)
+
+    def _download(self, name: str) -> None:
+        """Download a model's file, and rewrite it where it is u2netp: no photo is to wait for either.
+
+        Raises:
+            ModelUnavailable: the network, the disk or the checksum says no, or nobody knows the model.
+        """
+        if name in PUBLISHED:
+            model_rewrites.make(model_files.download(PUBLISHED[name], self.settings), self.settings)
+        else:
+            try:
+                _rembg_kind(name).download_models()
+            except (OSError, ValueError) as fault:
+                raise ModelUnavailable(f"rembg cannot download the model {name}: {fault}") from fault
+        self._failures.pop(name, None)
 
     def list_models(self) -> list[ModelFacts]:
-        """The models that are here, and the one that is served by default, here or not."""
-        default, installed = self.served_name(), model_files.installed_models(self.settings)
-        served = [name for name in installed if name not in _NOT_SERVED]
-        names = [name for name in served if not self.host.constrained or name == default]
+        """The models that are here, and the one that is to serve by default, here or not."""
+        default, installed = self.served_name(), {SHIPPED_MODEL, *model_files.installed_models(self.settings)}
+        served = SMALL_MODELS if self.host.constrained else installed.difference(_NOT_SERVED)
         return [
             ModelFacts(name, name == default, name in installed, name in self._sessions)
-            for name in sorted({default, *names})
+            for name in sorted({default, *installed.intersection(served)})
         ]
 
     def loaded_models(self) -> list[str]:
@@ -316,12 +399,14 @@ class ModelManager:
 
     def clear(self) -> None:
         """Drop every session and every remembered failure; the next request starts afresh."""
-        with self._lock:
-            self._sessions.clear()
-            self._failures.clear()
+        self._sessions.clear()
+        self._failures.clear()
+
+    def _load_shipped(self) -> Session:
+        model = shipped_model.find()
+        return self._open(model.path, SHIPPED_FORM, name=SHIPPED_MODEL, method=SHIPPED_MODEL, area_px=model.area_px)
 
     def _load_tiny(self, source: Path) -> Session:
-        memory.tune_allocator()
         session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
         log.info("the model is served in its %s form", session.form)
         return session
@@ -348,111 +433,55 @@ class ModelManager:
                 rewrites.discard()
         return None
 
-    def _open(self, path: Path, form: str) -> OnnxSession:
-        return OnnxSession(path, name=TINY_MODEL, form=form, host=lambda: self.host, threads=self.threads)
+    def _open(
+        self,
+        path: Path,
+        form: str,
+        *,
+        name: str = TINY_MODEL,
+        method: str = "tiny_u2net",
+        area_px: int = preprocess.TRAINED_SIDE_PX**2,
+    ) -> OnnxSession:
+        memory.tune_allocator()
+        host, threads = lambda: self.host, self.threads
+        return OnnxSession(path, name=name, method=method, form=form, area_px=area_px, host=host, threads=threads)
 
-    def _usable_source(self, may_download: bool, wait_s: float | None) -> Path:
-        model = PUBLISHED[TINY_MODEL]
-        path = model_files.find_model(TINY_MODEL, self.settings)
-        if path is None and not may_download:
-            homes = " or ".join(str(home) for home in config.model_homes(self.settings))
-            raise ModelUnavailable(
-                f"The model file {model.file_name} is not in {homes}.",
-                advice=f"There is no {model.file_name} in the folder U2NET_HOME: put it there.",
-            )
-        if path is not None:
-            if self.settings.model_checksum_disabled:
-                return path
-            try:
-                model_files.verify(path, model)
-                return path
-            except ModelUnavailable as fault:
-                if not may_download:
-                    raise
-                log.warning("the model file %s cannot be used; downloading it again", path.name, exc_info=fault)
-        return self._download(model.name, wait_s)
-
-    def _download(self, name: str, wait_s: float | None) -> Path:
-        """Wait for the one download of this process, started here if none is under way.
-
-        Who has a time limit waits only if nobody did so in vain before: a host without network answers at once.
-        """
-        with self._downloads_lock:
-            future = self._downloads.get(name)
-            if future is None:
-                future = self._downloads[name] = Future()
-                threading.Thread(
-                    target=self._run_download, args=(name, future), name="model-download", daemon=True
-                ).start()
-        if wait_s is not None and name in self._waited_for:
-            wait_s = 0
-        try:
-            return future.result(timeout=wait_s)
-        except ModelUnavailable as fault:  # the thread's own exception would be shared by all who wait
-            raise ModelUnavailable(fault.detail, advice=fault.advice) from None
-        except FutureTimeout:
-            self._waited_for.add(name)
-            raise _NotYet(f"The model {name} is still being downloaded.") from None
-
-    def _run_download(self, name: str, future: Future[Path]) -> None:
-        try:
-            path = model_files.download(PUBLISHED[name], self.settings)
-            self._failures.pop(name, None)
-            self._waited_for.discard(name)
-            future.set_result(path)
-        except ModelUnavailable as fault:
-            self._waited_for.add(name)
-            self._remember(name, fault)
-            future.set_exception(fault)
-        finally:
-            with self._downloads_lock:
-                del self._downloads[name]
-            if not future.done():
-                future.set_exception(ModelUnavailable(f"The download of {name} ended unexpectedly."))
-
-    def _load_rembg(self, name: str, may_download: bool) -> Session:
-        # Looked for first: importing rembg takes seconds, and half a minute the first time.
-        path = model_files.find_model(name, self.settings)
-        by_client = not may_download and name != self.settings.model_name
-        if by_client and (path is None or name in _NOT_SERVED):
-            raise _not_installed(name)
-        if path is None and not may_download:
-            raise ModelUnavailable(f"MODEL_NAME is {name}, and no file of it is installed.")
-        rembg = _import_or_unavailable("rembg")
-        kinds = {kind.name(): kind for kind in rembg.sessions.sessions_class if kind.name() not in _NOT_SERVED}
-        if name not in kinds:
-            if by_client:
-                raise _not_installed(name)
-            raise ModelUnavailable(f"There is no model {name!r}. Known are: {', '.join(sorted(kinds))}.")
-        self._make_room(name, path)
+    def _load_rembg(self, name: str, source: Path) -> Session:
+        kind = _rembg_kind(name)
+        self._make_room(name, source)
         ort = _import_or_unavailable("onnxruntime")
         faults: tuple[type[Exception], ...] = (OSError, *_onnxruntime_faults(ort))
         # rembg looks in fewer places than it did, and downloads what it does not find there.
-        found = {"download_models": classmethod(lambda *_words, **_how: str(path))} if path else {}
-        kind = type(kinds[name].__name__, (kinds[name],), found)
+        here = type(kind.__name__, (kind,), {"download_models": classmethod(lambda *_words, **_how: str(source))})
         try:
-            made = kind(name, session_options(ort, self.threads, keeps_memory=True))
+            made = here(name, session_options(ort, self.threads, keeps_memory=True))
         except faults as fault:
             raise ModelUnavailable(f"rembg cannot load the model {name}: {fault}") from fault
         return RembgSession(made, name=name)
 
-    def _make_room(self, name: str, path: Path | None) -> None:
+    def _make_room(self, name: str, source: Path) -> None:
         """Drop the model that another client asked for by name; there is one such beside the server's own."""
         for other, session in list(self._sessions.items()):
             if isinstance(session, RembgSession) and other != self.settings.model_name:
                 del self._sessions[other]
         memory.give_back()
-        needed_mb = REMBG_MB + REMBG_FILE_COPIES * (path.stat().st_size / MIB if path else 0)
+        needed_mb = REMBG_MB + REMBG_FILE_COPIES * source.stat().st_size / MIB
         left_mb = memory.available_mb(self.host)
         if left_mb < needed_mb:
             raise ModelUnavailable(f"The model {name} may need {needed_mb:.0f} MB and {left_mb:.0f} MB are left.")
 
 
-def _not_installed(name: str) -> BadRequest:
-    return BadRequest(
-        f"The model {name!r} is not installed on this server. Leave the field out to use its own.",
-        code="model_not_installed",
-    )
+def _on_its_way(name: str) -> ModelUnavailable:
+    return ModelUnavailable(f"The model {name} is being downloaded.", advice="Its file is being downloaded.")
+
+
+def _rembg_kind(name: str) -> Any:
+    """rembg's class for a model; importing rembg takes seconds, and half a minute the first time."""
+    rembg = _import_or_unavailable("rembg")
+    kinds = {kind.name(): kind for kind in rembg.sessions.sessions_class if kind.name() not in _NOT_SERVED}
+    if name not in kinds:
+        raise ModelUnavailable(f"There is no model {name!r}. Known are: {', '.join(sorted(kinds))}.")
+    return kinds[name]
 
 
 def _import_or_unavailable(package: str) -> Any:

@@ -47,9 +47,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long a photo waits for a model that is being downloaded or loaded before it is cut out without.
-MODEL_WAIT_S = 8.0
-# Where photos were cut out without the network, whoever asks /ready has it tried again after so long.
+# Where another way of cutting out stands in for the model, whoever asks /ready has that tried again after so long.
 WARM_UP_AGAIN_S = 5.0
 # What the program holds with its model loaded, gunicorn's master and the kernel's buffers counted in: 120 measured.
 RESIDENT_MB = 128
@@ -57,7 +55,7 @@ RESIDENT_MB = 128
 UPLOAD_SLACK_BYTES = MIB
 # Even the smallest box works on photos, of some megapixels.
 LEAST_BUDGET_MB = 40
-# Where memory just suffices, the network serves one photo and not the next: that fills no log.
+# Where memory just suffices, a network serves one photo and not the next: that fills no log.
 TELL_RECOVERY_S = 60.0
 OPENCV_METHOD = "opencv"
 OPENCV_MODEL = "grabcut"
@@ -94,7 +92,8 @@ class TinyU2NetService:
         self._warmed_at_s = 0.0
         self._is_warm = False
         self._latest_method: str | None = None
-        self._told_advice: set[str] = set()
+        self._latest_model: str | None = None
+        self._told: set[tuple[str, str]] = set()  # model, advice
         self._told_at_s = 0.0
         self._batches_end, self._photos_end = Deadline(math.inf), Deadline(math.inf)
 
@@ -168,8 +167,8 @@ class TinyU2NetService:
         """Cut the subject out of the bytes of a photo; the way of design §3.
 
         Waits for a slot (a `patient` call even where the queue is full), checks the deadline (default: DEADLINE_S from
-        now) between stages, and gives memory back at the end. When the network cannot be had the photo is cut out by
-        OpenCV and the answer says so.
+        now) between stages, and gives memory back at the end. When the model cannot be had another way stands in
+        for it, and the answer says so.
 
         Raises:
             BadRequest, TooLarge, UnsupportedFormat, UnreadableImage: what was sent cannot be worked on.
@@ -197,7 +196,7 @@ class TinyU2NetService:
             cutout = self._cut_out_admitted(data, probe, plan, options, deadline, timings)
             if options.output != "photo":
                 metrics.CUTOUTS.labels(method=cutout.method, model=cutout.model).inc()
-            if self._results and key and is_lasting(cutout):
+            if self._results and key and self.is_lasting(cutout, options):
                 self._results.put(key, cutout)
             return cutout
         finally:
@@ -267,7 +266,8 @@ class TinyU2NetService:
         else:
             with timings.span("infer"):
                 reduced = preprocess.reduce_to(photo.rgb[region.slices], self.settings.max_inference_px)
-                saliency, method, model = self._infer(reduced, options, deadline)
+                saliency, method, model = self._infer(reduced, options)
+            self._latest_method, self._latest_model = method, model
             deadline.check()
         confidence = _confidence(saliency, method)
         with timings.span("refine"):
@@ -309,38 +309,43 @@ class TinyU2NetService:
             memory=memory.report(self.models.host),
         )
 
-    def _infer(
-        self, reduced: NDArray[np.uint8], options: CutoutOptions, deadline: Deadline
-    ) -> tuple[NDArray[np.float32], str, str]:
-        """Return saliency map, method and model name; by OpenCV when the network cannot be had."""
-        try:
-            session = self.models.get_session(
-                options.model,
-                may_download=options.model is None,
-                wait_s=min(MODEL_WAIT_S, deadline.remaining_s() / 2),
-            )
-            resize = options.resize or self.settings.resize_mode
-            saliency = session.infer(reduced, resize=resize, tier=TIERS[options.quality])
-            self._tell_recovery()
-            self._latest_method = session.method
-            return saliency, session.method, session.name
-        except ModelUnavailable as fault:
-            metrics.FALLBACKS.inc()
-            self._tell_fallback(fault)
-            self._latest_method = OPENCV_METHOD
-            return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
+    def _infer(self, reduced: NDArray[np.uint8], options: CutoutOptions) -> tuple[NDArray[np.float32], str, str]:
+        """Return saliency map, method and model name, by the first network in the order that can be had; else by
+        OpenCV."""
+        order = self.models.order(options.model)
+        resize = options.resize or self.settings.resize_mode
+        for name, next_one in zip(order, (*order[1:], OPENCV_METHOD), strict=True):
+            try:
+                session = self.models.load(name, may_download=options.model is None)
+                saliency = session.infer(reduced, resize=resize, tier=TIERS[options.quality])
+            except ModelUnavailable as fault:
+                self._tell_stand_in(next_one, name, fault)
+            else:
+                self._tell_recovery(name)
+                return saliency, session.method, session.name
+        metrics.FALLBACKS.inc()
+        return opencv_fallback.estimate_saliency(reduced), OPENCV_METHOD, OPENCV_MODEL
 
-    def _tell_fallback(self, fault: ModelUnavailable) -> None:
-        """Log what to do, once until it is told that the network serves again."""
-        if fault.advice not in self._told_advice:
-            self._told_advice.add(fault.advice)
+    def _tell_stand_in(self, stand_in: str, name: str, fault: ModelUnavailable) -> None:
+        """Log what to do, once until it is told that the model serves again."""
+        if (name, fault.advice) not in self._told:
+            self._told.add((name, fault.advice))
             self._told_at_s = time.monotonic()
-            log.error("photos are cut out by OpenCV, for the network cannot be had. %s", fault.advice, exc_info=fault)
+            level = logging.ERROR if stand_in == OPENCV_METHOD else logging.WARNING
+            log.log(
+                level,
+                "photos are cut out by %s, for %s cannot be had. %s",
+                stand_in,
+                name,
+                fault.advice,
+                exc_info=fault,
+            )
 
-    def _tell_recovery(self) -> None:
-        if self._told_advice and time.monotonic() - self._told_at_s > TELL_RECOVERY_S:
-            self._told_advice.clear()
-            log.info("photos are cut out by the network again")
+    def _tell_recovery(self, name: str) -> None:
+        of_others = {told for told in self._told if told[0] != name}
+        if of_others != self._told and time.monotonic() - self._told_at_s > TELL_RECOVERY_S:
+            self._told = of_others
+            log.info("photos are cut out by %s again", name)
 
     def _plan(self, probe: Probe, options: CutoutOptions, *, upload_bytes: int) -> Plan:
         """Plan what the work takes; refuse what can never fit, before a pixel is decoded."""
@@ -453,12 +458,12 @@ class TinyU2NetService:
 
     def start_warm_up(self) -> None:
         """Warm up in a thread of its own, once per process; again if it failed, or now and then for want of the
-        network: it may have come since."""
+        model: it may have come since."""
         with self._warm_up_lock:
             if self._warm_up_thread and self._warm_up_thread.is_alive():
                 return
             is_old = time.monotonic() - self._warmed_at_s > WARM_UP_AGAIN_S
-            may_have_come = self._latest_method == OPENCV_METHOD and is_old
+            may_have_come = self._latest_model not in (None, self.models.served_name()) and is_old
             if self._warm_up_begun and not may_have_come:
                 return
             self._warm_up_begun = True
@@ -491,10 +496,9 @@ class TinyU2NetService:
         """The method that cut out the latest photo, be it the warm-up's; None before that one is done."""
         return self._latest_method if self._is_warm else None
 
-
-def is_lasting(cutout: Cutout) -> bool:
-    """Whether the same photo would be cut out the same way later: by the network, not for want of it."""
-    return cutout.method != OPENCV_METHOD
+    def is_lasting(self, cutout: Cutout, options: CutoutOptions) -> bool:
+        """Whether the same photo would be cut out the same way later: by its model, not by what stood in for that."""
+        return cutout.model in (_NOTHING_LOOKED_FOR[2], self.models.served_name(options.model))
 
 
 def _confidence(saliency: NDArray[np.float32], method: str) -> float:

@@ -28,10 +28,17 @@ def asked(page: Page) -> list[Request]:
 
 
 @pytest.fixture
-def server_without_the_network(tmp_path: Path) -> Iterator[Server]:
-    """A server that has no model, and so serves the fallback."""
+def server_without_u2netp(tmp_path: Path) -> Iterator[Server]:
+    """A server on a fresh host without a way to any other."""
+    with Server(env={"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}, log=tmp_path / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def server_without_networks(tmp_path: Path) -> Iterator[Server]:
+    """A server whose installation is damaged, so that OpenCV serves."""
     env = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
-    with Server(env=env, log=tmp_path / "log") as server:
+    with Server(env=env, log=tmp_path / "log", app="tests.no_networks:app") as server:
         yield server
 
 
@@ -143,8 +150,17 @@ def test_the_model_and_its_time_are_told(page: Page, photos: dict[str, Path]) ->
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_the_fallback_is_told(visit: Visit, server_without_the_network: Server, photos: dict[str, Path]) -> None:
-    page = visit(url=server_without_the_network.url)
+def test_the_network_that_comes_with_the_app_is_told_like_any_other(
+    visit: Visit, server_without_u2netp: Server, photos: dict[str, Path]
+) -> None:
+    page = visit(url=server_without_u2netp.url)
+    cut_out(page, photos["girl"])
+    expect(page.locator("#status")).to_contain_text("400 × 267 px · tinycut · ", timeout=LIMIT_MS)
+    expect(page.locator("#notice")).not_to_contain_text("OpenCV")
+
+
+def test_the_fallback_is_told(visit: Visit, server_without_networks: Server, photos: dict[str, Path]) -> None:
+    page = visit(url=server_without_networks.url)
     cut_out(page, photos["girl"])
     expect(page.locator("#status")).to_contain_text("OpenCV", timeout=LIMIT_MS)
     expect(page.locator("#notice")).to_contain_text("A simpler method (OpenCV) was used")

@@ -65,7 +65,7 @@ def test_the_image_is_built_from_what_is_named_and_nothing_else() -> None:
     lines = (REPO / "deploy/Dockerfile.dockerignore").read_text().split("\n")
     patterns = [line for line in lines if line and not line.startswith("#")]
     assert patterns[0] == "*"
-    assert not {"!.git", "!tests", "!.env"} & set(patterns)
+    assert not {"!.git", "!tests", "!training", "!.env"} & set(patterns)
     needed = ("app", "deploy/healthcheck.py", "gunicorn.conf.py", "requirements.txt", "scripts", "wsgi.py")
     assert {f"!{name}" for name in needed} <= set(patterns)
     assert all((REPO / name).exists() for name in needed)

@@ -118,6 +118,8 @@ def test_a_build_that_cannot_have_the_model_says_so_goes_on_and_leaves_no_half_a
     assert build.returncode == 0
     assert "The model u2netp could not be downloaded" in build.stderr
     assert "WARNING: the build goes on without all of the model, for the reason above" in build.stderr
+    assert (folder / "app/weights/manifest.json").is_file(), "with the network that serves instead"
+    assert not (folder / "training").exists()
     assert not [path for path in (folder / ".rembg").rglob("*") if path.is_file() and path.stat().st_size]
 
 

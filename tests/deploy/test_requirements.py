@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from app.services import shipped_model
 from app.services.model_files import PUBLISHED
 from scripts import shipped
 from tests.support import REPO
@@ -134,12 +135,14 @@ def test_every_package_of_the_lock_has_hashes_and_nothing_says_where_it_is_fetch
     assert "--index" not in LOCK
 
 
-def test_the_sbom_has_exactly_the_packages_of_the_lock_and_the_model_by_its_checksum() -> None:
+def test_the_sbom_has_exactly_the_packages_of_the_lock_and_the_models_by_their_checksums() -> None:
     named = {canonicalize_name(part["name"]): part for part in sbom()["components"]}
     packages = {name: part["version"] for name, part in named.items() if "purl" in part}
     assert packages == locked()
     assert sbom()["specVersion"] == "1.6"
-    assert named["u2netp"]["hashes"] == [{"alg": "SHA-256", "content": PUBLISHED["u2netp"].sha256}]
+    for name, checksum in (("u2netp", PUBLISHED["u2netp"].sha256), ("tinycut", shipped_model.find().sha256)):
+        assert named[name]["hashes"] == [{"alg": "SHA-256", "content": checksum}], "run scripts/lock"
+    assert named["tinycut"]["licenses"] == [{"expression": shipped_model.read_manifest().licence}]
 
 
 def test_the_table_of_licences_is_the_one_of_the_sbom_and_names_everything() -> None:
@@ -147,7 +150,7 @@ def test_the_table_of_licences_is_the_one_of_the_sbom_and_names_everything() -> 
     assert table == shipped.as_table(sbom()), "run scripts/lock"
     for name, version in locked().items():
         assert f"| {name} | {version} | " in table
-    for name in ("u2netp", "sample.jpg", "swagger-ui", "libx265"):
+    for name in ("u2netp", "tinycut", "sample.jpg", "swagger-ui", "libx265"):
         assert f"| {name} | " in table
 
 

@@ -13,7 +13,7 @@ from tests.support import encoded, picture
 
 PATH = "/api/remove-background"
 SMALL = encoded(picture(320, 240), "JPEG")
-NETWORK, OPENCV = "tiny_u2net", "opencv"
+NETWORK, SHIPPED, OPENCV = "tiny_u2net", "tinycut", "opencv"
 
 
 def cut_out(server: Server, photo: bytes = SMALL, **how: object) -> requests.Response:

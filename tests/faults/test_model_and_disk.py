@@ -17,7 +17,7 @@ import requests
 from app.config import Settings
 from app.services import model_files, model_rewrites
 from scripts.box import MIB, Server, free_port
-from tests.faults.talk import NETWORK, OPENCV, SMALL, cut_out, method_of, until
+from tests.faults.talk import NETWORK, OPENCV, SHIPPED, SMALL, cut_out, method_of, until
 from tests.support import encoded, need_program, picture
 
 # Runs the rest of its line in a view of the file system of its own.
@@ -76,7 +76,7 @@ LOSSES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_model_that_is_lost_is_still_served_while_it_is_loaded_then_opencv_serves_and_the_model_once_it_is_back(
+def test_a_model_that_is_lost_is_still_served_while_it_is_loaded_then_tinycut_serves_and_the_model_once_it_is_back(
     loss: str, home: Path, env: dict[str, str], model_env: dict[str, str], tmp_path: Path
 ) -> None:
     model = home / "u2netp.onnx"
@@ -87,10 +87,10 @@ def test_a_model_that_is_lost_is_still_served_while_it_is_loaded_then_opencv_ser
         assert method_of(cut_out(server)) == NETWORK, "it is in memory"
         os.kill(server.worker_pids()[0], signal.SIGKILL)
         for _ in range(3):
-            assert method_of(cut_out(server)) == OPENCV
-        assert requests.get(f"{server.url}/ready", timeout=30).json()["method"] == OPENCV
-        errors = [line for line in (tmp_path / "log").read_text().splitlines() if " ERROR app." in line]
-        assert len(errors) == 1, "said once, not with each photo"
+            assert method_of(cut_out(server)) == SHIPPED
+        assert requests.get(f"{server.url}/ready", timeout=30).json()["method"] == SHIPPED
+        told = [line for line in (tmp_path / "log").read_text().splitlines() if "photos are cut out by tinycut" in line]
+        assert len(told) == 1, "said once, not with each photo"
         put_back(model_env, model)
         assert method_of(cut_out(server)) == NETWORK, "the next photo"
         assert requests.get(f"{server.url}/ready", timeout=30).json()["method"] == NETWORK
@@ -119,7 +119,22 @@ def test_a_rewritten_model_that_is_lost_is_made_anew_or_the_published_one_is_ser
     for rewritten in cache.glob("*.onnx"):
         LOSSES[loss](rewritten)
     with Server(env={**env, "MODEL_CACHE_DIR": str(cache), "PRECISION": "float"}, log=tmp_path / "log") as server:
+        server.wait_for("/ready")
         assert method_of(cut_out(server)) == NETWORK
+
+
+def test_a_damaged_installation_without_any_network_is_served_by_opencv_and_the_log_says_so_once(
+    home: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    with Server(env=env, log=tmp_path / "log", app="tests.no_networks:app") as server:
+        server.wait_for("/ready")
+        for _ in range(3):
+            assert method_of(cut_out(server)) == OPENCV
+    errors = [line for line in (tmp_path / "log").read_text().splitlines() if " ERROR " in line]
+    assert len(errors) == 1
+    assert (
+        "photos are cut out by opencv, for tinycut cannot be had. The app's folder app/weights is damaged" in errors[0]
+    )
 
 
 def test_without_a_way_to_the_publisher_photos_are_cut_out_and_the_log_says_so_once(
@@ -129,11 +144,18 @@ def test_without_a_way_to_the_publisher_photos_are_cut_out_and_the_log_says_so_o
     proxies = {"HTTPS_PROXY": closed, "https_proxy": closed, "NO_PROXY": "", "no_proxy": ""}
     with Server(env={**env, **proxies, "AUTO_DOWNLOAD": "1"}, log=tmp_path / "log") as server:
         server.wait_for("/ready")
-        for _ in range(4):
-            assert method_of(cut_out(server)) == OPENCV
+        told = "u2netp.onnx could not be downloaded: put it in"
+
+        def is_told_to_be_in_vain() -> bool:
+            assert method_of(cut_out(server)) == SHIPPED
+            return told in (tmp_path / "log").read_text()
+
+        until(is_told_to_be_in_vain)
+        for _ in range(3):
+            assert method_of(cut_out(server)) == SHIPPED
     lines = (tmp_path / "log").read_text().splitlines()
-    assert len([line for line in lines if " ERROR " in line]) == 1
-    assert len([line for line in lines if "u2netp.onnx could not be downloaded: put it in" in line]) == 1
+    assert not [line for line in lines if " ERROR " in line]
+    assert len([line for line in lines if told in line]) == 1
     assert not list(home.rglob("*.onnx"))
 
 
@@ -163,7 +185,10 @@ def test_a_disk_that_is_full_at_the_download_keeps_no_half_file_and_the_log_says
             full = (*IN_OWN_MOUNTS, 'mount -t tmpfs -o size=1m none "$U2NET_HOME" && exec "$@"', "sh")
             with Server(env=broken, log=tmp_path / "log", app="tests.faults.broken:app", within=full) as server:
                 server.wait_for("/ready")
-                assert method_of(cut_out(server)) == OPENCV
+                assert method_of(cut_out(server)) == SHIPPED
+                until(
+                    lambda: method_of(cut_out(server)) == SHIPPED and "disk is full" in (tmp_path / "log").read_text()
+                )
                 seen = Path(f"/proc/{server.worker_pids()[0]}/root{home}")
                 left = [path.name for path in seen.rglob("*") if path.is_file() and path.stat().st_size]
         finally:

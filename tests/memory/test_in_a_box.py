@@ -29,10 +29,10 @@ REQUIRE_BOX = "TINYCUT_REQUIRE_MODEL"
 
 
 @contextmanager
-def server_in(limit_mb: int, env: dict[str, str], log: Path) -> Iterator[tuple[Box, Server]]:
+def server_in(limit_mb: int, env: dict[str, str], log: Path, app: str = "wsgi:app") -> Iterator[tuple[Box, Server]]:
     """A ready server in a box, or a skip said aloud where no cgroup may be made."""
     try:
-        with boxed_server(limit_mb, env=env, log=log) as (box, server):
+        with boxed_server(limit_mb, env=env, log=log, app=app) as (box, server):
             server.wait_for("/ready")
             yield box, server
     except BoxUnavailable as fault:
@@ -193,23 +193,24 @@ def test_every_photo_passes_one_at_a_time_in_400_mb(
         assert tally.methods == {"tiny_u2net": len(photos)}
 
 
-def test_in_128_mb_opencv_serves_instead_of_a_kill(
+def test_in_128_mb_the_smaller_network_serves_instead_of_a_kill(
     photos: list[Path], model_env: dict[str, str], tmp_path: Path
 ) -> None:
     small = [photo for photo in photos if photo.stat().st_size < 100_000]
     with server_in(128, model_env, tmp_path / "log") as (box, server):
         tally = load.send(server, small, count=len(small), clients=1)
         assert box.kills == 0
-        assert tally.methods == {"opencv": len(small)}
+        assert tally.methods == {"tinycut": len(small)}
 
 
-def test_without_the_network_memory_stays_level_too(photos: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("app", "method"), [("wsgi:app", "tinycut"), ("tests.no_networks:app", "opencv")])
+def test_without_u2netp_memory_stays_level_too(photos: list[Path], tmp_path: Path, app: str, method: str) -> None:
     large = [photo for photo in photos if photo.name == "bike.jpg"]
     offline = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
-    with server_in(512, offline, tmp_path / "log") as (box, server):
+    with server_in(512, offline, tmp_path / "log", app) as (box, server):
         (first, after_tenth_mb), (rest, after_last_mb) = load.levels(server, large, count=40, clients=2)
         assert box.kills == 0
-        assert first.methods + rest.methods == {"opencv": 40}
+        assert first.methods + rest.methods == {method: 40}
         assert abs(after_last_mb - after_tenth_mb) < 20
 
 

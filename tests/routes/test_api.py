@@ -162,7 +162,7 @@ def test_without_the_network_the_photo_is_cut_out_by_opencv_and_the_log_says_why
         assert (body["success"], body["method"], body["model"]) == (True, "opencv", "grabcut")
     lines = [make_formatter("text").format(record) for record in caplog.records if record.levelname == "ERROR"]
     assert len(lines) == 1
-    assert "photos are cut out by OpenCV, for the network cannot be had" in lines[0]
+    assert "photos are cut out by opencv, for u2netp cannot be had" in lines[0]
     assert "ModelUnavailable in app.services.tiny_u2net_service:" in lines[0]
     assert "/models" not in lines[0]
 

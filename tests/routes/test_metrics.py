@@ -17,6 +17,7 @@ from app import create_app
 from app.config import Settings
 from app.errors import ClientGone
 from app.hosting import MIB, Host
+from app.services import model_files
 from app.services.admission import Deadline
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService
@@ -128,7 +129,7 @@ def test_no_client_can_make_a_label_up(client: FlaskClient) -> None:
     after = Scrape(client)
     assert after.labels("route") - before.labels("route") <= {PATH, "/static/<version>/<path:filename>"}
     assert after.labels("method") == before.labels("method") | {"POST", "tiny_u2net"}
-    assert after.labels("model") <= {"u2netp", "grabcut", "isnet-anime"}
+    assert after.labels("model") <= {"u2netp", "tinycut", "grabcut", "isnet-anime"}
 
 
 def test_states_are_those_of_the_moment_of_the_scrape(client: FlaskClient, service: TinyU2NetService) -> None:
@@ -154,8 +155,9 @@ def test_states_are_those_of_the_moment_of_the_scrape(client: FlaskClient, servi
 
 def test_the_time_that_a_model_took_to_load_is_told(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = ModelManager(Settings(), Host("local", 8192, "a test", 2, False, ""))
+    monkeypatch.setattr(model_files, "usable", lambda *_: Path("isnet-anime.onnx"))
     monkeypatch.setattr(manager, "_load_rembg", lambda *_: FakeSession())
-    manager.get_session("isnet-anime")
+    manager.load("isnet-anime")
     loaded = [one for one in Scrape(client).samples if one.name == "tinycut_model_load_seconds"]
     assert [one for one in loaded if one.labels == {"model": "isnet-anime"} and one.value > 0]
 

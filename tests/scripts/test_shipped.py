@@ -41,7 +41,7 @@ def test_a_licence_told_as_spdx_is_kept_and_one_that_is_prose_is_replaced(tmp_pa
     assert packages["Of_Its_Own"]["licenses"] == [{"expression": "MIT"}]
     assert packages["scipy"]["licenses"] == [{"expression": "BSD-3-Clause"}]
     assert "description" not in packages["scipy"]
-    assert {"u2netp", "sample.jpg", "swagger-ui"} <= set(packages)
+    assert {"u2netp", "tinycut", "sample.jpg", "swagger-ui"} <= set(packages)
 
 
 def test_a_package_whose_licence_nobody_knows_ends_it_with_a_sentence(tmp_path: Path) -> None:

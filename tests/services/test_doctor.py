@@ -66,6 +66,15 @@ SOUND = Examination(
 )
 NO_FILE = {"path": "", "checksum": "unknown", "unavailable": "not here", "form": "", "rewritten": ""}
 ALTERED = {"checksum": "wrong", "unavailable": "cut short or altered", "form": "", "rewritten": ""}
+BY_TINYCUT, BY_OPENCV = {"method": "tinycut", "model": "tinycut"}, {"method": "opencv", "model": "grabcut"}
+TINYCUT = {
+    "name": "tinycut",
+    "asked": "tinycut",
+    "path": "/app/weights/tinycut.onnx",
+    "form": "shipped",
+    "rewritten": "",
+}
+LOST = "The manifest in /app/weights cannot be read: FileNotFoundError."
 
 
 def host(**changes: dict[str, Any]) -> Examination:
@@ -89,13 +98,28 @@ def test_a_sound_host_has_no_findings_and_is_fit() -> None:
         ("too_many_workers", host(server={"workers": 2}), {}),
         ("too_many_workers", host(machine={"constrained_because": ""}, server={"workers": 4}), {}),
         ("uploads_too_large", SOUND, {"max_upload_mb": 500}),
-        ("model_not_here", host(model=NO_FILE), {"auto_download": False}),
-        ("model_altered", host(model=ALTERED), {"auto_download": False}),
-        ("model_altered", host(model={**ALTERED, "checksum": "unreadable"}), {"auto_download": False}),
-        ("model_unusable", host(model={"unavailable": "onnxruntime cannot load it", "rewritten": ""}), {}),
+        ("shipped_model_damaged", replace(SOUND, shipped_fault=LOST), {}),
+        (
+            "shipped_model_damaged",
+            replace(host(model={**TINYCUT, "path": "", "unavailable": LOST}, trial=BY_OPENCV), shipped_fault=LOST),
+            {"model_name": "tinycut"},
+        ),
+        ("model_altered", host(model=ALTERED, trial=BY_TINYCUT), {"auto_download": False}),
+        (
+            "model_altered",
+            host(model={**ALTERED, "checksum": "unreadable"}, trial=BY_TINYCUT),
+            {"auto_download": False},
+        ),
+        (
+            "model_unusable",
+            host(model={"unavailable": "onnxruntime cannot load it", "rewritten": ""}, trial=BY_TINYCUT),
+            {},
+        ),
         ("model_not_rewritten", host(model={"rewritten": "never", "form": "published"}), {}),
         ("cutout_failed", replace(SOUND, trial=Trial(fault="The photo was not done within 25 seconds.")), {}),
-        ("served_by_opencv", host(trial={"method": "opencv", "model": "grabcut"}), {}),
+        ("served_by_another", host(trial=BY_TINYCUT), {}),
+        ("served_by_another", host(trial=BY_OPENCV), {}),
+        ("served_by_another", host(model=TINYCUT, trial=BY_OPENCV), {"model_name": "tinycut"}),
         ("deadline_too_late", host(machine={"platform": "heroku"}), {"deadline_s": 60}),
         (
             "rate_counted_apart",
@@ -139,8 +163,9 @@ def test_a_fault_is_found_says_what_to_do_and_makes_the_host_unfit(
         ("memory_too_small", host(machine={"memory_limit_mb": 200}), {"max_megapixels": 1, "max_upload_mb": 1}),
         ("photos_reduced", host(machine={"memory_limit_mb": 256}), {}),
         ("model_not_served", host(model={"asked": "isnet-general-use"}), {"model_name": "isnet-general-use"}),
-        ("model_not_here", host(model=NO_FILE, trial={"method": "opencv", "model": "grabcut"}), {}),
-        ("model_altered", host(model=ALTERED), {}),
+        ("model_not_here", host(model=NO_FILE, trial=BY_TINYCUT), {}),
+        ("model_not_here", host(model=NO_FILE, trial=BY_TINYCUT), {"auto_download": False}),
+        ("model_altered", host(model=ALTERED, trial=BY_TINYCUT), {}),
         ("checksum_disabled", SOUND, {"model_checksum_disabled": True}),
         (
             "model_not_rewritten",
@@ -170,11 +195,17 @@ def test_advice_is_given_and_the_host_is_fit_all_the_same(
 @pytest.mark.parametrize(
     "found",
     [
+        host(model=TINYCUT, trial=BY_TINYCUT),
         host(model={"choice_is_kept": False, "rewritten_folder": str(APP_MODEL_HOME / "models/u2netp")}),
         host(machine={"disks": (Disk("batches that are read", "/tmp", 900, 40, True),)}),
         host(machine={"constrained_because": "", "disks": (Disk("the result cache", "/tmp", 900, 200, True),)}),
     ],
-    ids=["a deployed model, for another processor to compare", "batches of 20 MB in memory", "a large host's memory"],
+    ids=[
+        "tinycut by choice",
+        "a deployed model, for another processor to compare",
+        "batches of 20 MB in memory",
+        "a large host's memory",
+    ],
 )
 def test_what_is_as_it_was_meant_to_be_is_not_found_fault_with(found: Examination) -> None:
     assert judge(SOUND_SETTINGS, found) == []

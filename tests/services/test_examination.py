@@ -16,7 +16,7 @@ from app.services import examination
 from app.services.examination import Examination, compare_packages
 from app.services.model_manager import ModelManager
 from app.services.tiny_u2net_service import TinyU2NetService
-from tests.support import REPO
+from tests.support import REPO, take_shipped_network_away
 
 BIG = Host("local", 4096, "a test", 2, False, "")
 
@@ -55,11 +55,30 @@ def test_where_the_rewritten_model_cannot_be_written_it_is_said_that_it_never_wa
     assert found.trial.method == "tiny_u2net"
 
 
-def test_a_model_that_is_altered_is_told_and_opencv_cuts_out(tmp_path: Path) -> None:
+def test_a_model_that_is_altered_is_told_and_the_shipped_one_cuts_out(tmp_path: Path) -> None:
     (tmp_path / "u2netp.onnx").write_bytes(b"cut short")
     found = examine(u2net_home=str(tmp_path))
     assert (found.model.checksum, found.model.size_bytes) == ("wrong", 9)
     assert "cut short or altered" in found.model.unavailable
+    assert (found.trial.method, found.shipped_fault) == ("tinycut", "")
+
+
+def test_the_shipped_network_is_examined_where_it_is_to_serve(tmp_path: Path) -> None:
+    found = examine(u2net_home=str(tmp_path), model_name="tinycut")
+    assert (found.model.name, found.model.checksum, found.model.unavailable) == ("tinycut", "right", "")
+    assert (found.model.form, found.model.keeps_memory, found.model.rewritten) == ("shipped", False, "")
+    assert (found.trial.method, found.trial.model) == ("tinycut", "tinycut")
+
+
+@pytest.mark.parametrize("model_name", ["u2netp", "tinycut"])
+def test_a_shipped_network_that_is_lost_is_told_and_opencv_cuts_out(
+    tmp_path: Path, model_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_shipped_network_away(monkeypatch)
+    found = examine(u2net_home=str(tmp_path), model_name=model_name)
+    assert "manifest" in found.shipped_fault
+    assert (found.model.path, found.model.checksum) == ("", "unknown")
+    assert found.model.unavailable
     assert found.trial.method == "opencv"
 
 
@@ -90,7 +109,7 @@ def test_without_a_model_nothing_is_downloaded(tmp_path: Path, monkeypatch: pyte
     found = examine(u2net_home=str(tmp_path), auto_download=True)
     assert (found.model.path, found.model.checksum) == ("", "unknown")
     assert found.model.unavailable
-    assert found.trial.method == "opencv"
+    assert found.trial.method == "tinycut"
 
 
 def test_packages_are_compared_with_the_pins_that_count_on_this_python(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which model is served, and its one session."""
+"""Which models may serve, in which order, and the one session of each."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ import pytest
 from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
 from app.hosting import Host
-from app.services import model_files, model_rewrites
-from app.services.model_manager import ModelManager
+from app.services import model_files, model_manager, model_rewrites
+from app.services.model_manager import ModelFacts, ModelManager, Session
 from app.services.quality import TIERS
+from tests.support import take_shipped_network_away
 
 REPO = Path(__file__).resolve().parents[2]
 # With room for what the process of all these tests holds.
@@ -58,6 +59,89 @@ def test_a_constrained_host_serves_u2netp_whatever_is_asked_and_says_so_once(
     lines = [record.getMessage() for record in caplog.records if "u2netp is served to all" in record.getMessage()]
     assert len(lines) == 1
     assert "the memory limit is 512 MB" in lines[0]
+
+
+@pytest.mark.parametrize("host", [SMALL, BIG])
+def test_with_tinycut_for_its_model_a_host_of_any_size_serves_that_and_downloads_nothing(
+    tmp_path: Path, settings: Settings, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_files, "download", lambda *_: pytest.fail("it was downloaded"))
+    for home in (settings.u2net_home, str(tmp_path)):
+        manager = ModelManager(Settings(u2net_home=home, model_name="tinycut"), host)
+        assert (manager.order(), manager.get_session().name, manager.fetch().name) == (("tinycut",), *["tinycut"] * 2)
+        assert manager.loaded_models() == ["tinycut"]
+
+
+def test_a_small_host_serves_its_own_model_to_who_names_one_that_is_too_large_and_u2netp_to_who_names_that() -> None:
+    manager = ModelManager(Settings(model_name="tinycut"), SMALL)
+    assert manager.order("isnet-anime") == ("tinycut",)
+    assert manager.order("u2netp") == ("u2netp", "tinycut")
+    assert ModelManager(Settings(), SMALL).order("isnet-anime") == ("u2netp", "tinycut")
+    assert ModelManager(Settings(), SMALL).order("tinycut") == ("tinycut",)
+    assert ModelManager(Settings(), BIG).order("isnet-anime") == ("isnet-anime", "tinycut")
+
+
+@pytest.mark.parametrize("content", [None, b"cut short"])
+def test_the_shipped_network_serves_at_once_where_u2netp_is_missing_or_damaged(
+    empty: Settings, content: bytes | None
+) -> None:
+    if content is not None:
+        (Path(empty.u2net_home) / "u2netp.onnx").write_bytes(content)
+    session = ModelManager(empty, SMALL).get_session()
+    assert (session.name, session.method) == ("tinycut", "tinycut")
+    saliency = session.infer(PHOTO)
+    assert saliency.dtype == np.float32
+    assert 0 <= saliency.min() <= saliency.max() <= 1
+
+
+def test_without_any_network_the_reason_is_told(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_shipped_network_away(monkeypatch)
+    with pytest.raises(ModelUnavailable) as caught:
+        ModelManager(empty, SMALL).get_session()
+    assert "install the app again" in caught.value.advice
+
+
+def test_who_comes_while_the_model_is_being_rewritten_is_served_by_the_shipped_network(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_end = threading.Event(), threading.Event()
+    manager = ModelManager(settings, SMALL)
+    load = manager._load_tiny
+
+    def slow_load(source: Path) -> Session:
+        began.set()
+        may_end.wait(60)
+        return load(source)
+
+    monkeypatch.setattr(manager, "_load_tiny", slow_load)
+    monkeypatch.setattr(model_manager, "LOAD_WAIT_S", 0)
+    first = threading.Thread(target=manager.get_session)
+    first.start()
+    assert began.wait(60)
+    assert manager.get_session().name == "tinycut"
+    may_end.set()
+    first.join(60)
+    assert manager.get_session().name == "u2netp"
+
+
+def test_the_models_that_may_be_asked_for_are_listed_with_the_shipped_one(tmp_path: Path) -> None:
+    for name in ("u2netp", "isnet-anime", "sam"):
+        (tmp_path / f"{name}.onnx").write_bytes(b"")
+    settings = Settings(u2net_home=str(tmp_path), auto_download=False)
+    small, big = ModelManager(settings, SMALL), ModelManager(settings, BIG)
+    assert [model.name for model in small.list_models()] == ["tinycut", "u2netp"]
+    assert [model.name for model in big.list_models()] == ["isnet-anime", "tinycut", "u2netp"]
+    small.get_session()
+    assert small.list_models()[0] == ModelFacts("tinycut", default=False, installed=True, loaded=True)
+
+
+def test_the_shipped_network_is_shown_less_of_a_photo_than_u2netp_by_every_tier(empty: Settings) -> None:
+    session = ModelManager(empty, SMALL).get_session()
+    wide = np.ascontiguousarray(np.broadcast_to(NOISE[:, :1], (50, 100, 3)))
+    assert session.infer(wide).shape == (192, 384)
+    faster = replace(TIERS["fast"], closer_area_px=0)
+    assert session.infer(wide, tier=faster).shape == (128, 256)
+    assert session.infer(wide, resize="static").shape == (256, 256)
 
 
 def test_the_real_network_gives_a_map_from_zero_to_one(settings: Settings) -> None:
@@ -123,9 +207,9 @@ def test_after_a_fork_the_child_makes_its_own_session(settings: Settings, monkey
     assert manager.get_session() is not parents
 
 
-def test_without_a_file_the_network_is_unavailable_and_the_log_learns_where_it_was_looked_for(empty: Settings) -> None:
+def test_without_a_file_the_model_is_unavailable_and_the_log_learns_where_it_was_looked_for(empty: Settings) -> None:
     with pytest.raises(ModelUnavailable) as caught:
-        ModelManager(empty, SMALL).get_session()
+        ModelManager(empty, SMALL).load("u2netp")
     assert "u2netp.onnx" in caught.value.detail
     assert empty.u2net_home in caught.value.detail
 
@@ -135,14 +219,14 @@ def test_an_altered_file_is_refused_when_it_may_not_be_downloaded(empty: Setting
     assert source is not None
     (Path(empty.u2net_home) / "u2netp.onnx").write_bytes(source.read_bytes()[:-1000])
     with pytest.raises(ModelUnavailable, match="expected sha256"):
-        ModelManager(empty, SMALL).get_session()
+        ModelManager(empty, SMALL).load("u2netp")
 
 
 def test_a_damaged_file_whose_checksum_nobody_asked_for_is_unavailable_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "u2netp.onnx").write_bytes(b"damaged" * 100)
     unchecked = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
     with pytest.raises(ModelUnavailable, match="onnxruntime cannot load"):
-        ModelManager(unchecked, SMALL).get_session()
+        ModelManager(unchecked, SMALL).load("u2netp")
 
 
 def test_a_damaged_rewritten_file_is_made_anew(tmp_path: Path, settings: Settings) -> None:
@@ -174,8 +258,9 @@ def test_a_damaged_8_bit_file_that_was_never_tried_is_made_anew(
     assert rewrites.choice_path.is_file()
 
 
-def test_too_little_memory_is_told_before_it_is_tried(settings: Settings) -> None:
-    session = ModelManager(settings, TINY).get_session()
+@pytest.mark.parametrize("name", ["u2netp", "tinycut"])
+def test_too_little_memory_is_told_before_it_is_tried(settings: Settings, name: str) -> None:
+    session = ModelManager(settings, TINY).load(name)
     with pytest.raises(ModelUnavailable, match="are left of the 64 MB limit"):
         session.infer(PHOTO)
 
@@ -187,19 +272,18 @@ def test_onnxruntime_missing_is_unavailable_not_a_crash(settings: Settings, monk
 
 
 def test_a_failure_is_remembered_until_memory_is_cleared(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[int] = []
+    looks: list[str] = []
     manager = ModelManager(empty, SMALL)
-    find = model_files.find_model
     with pytest.raises(ModelUnavailable):
-        manager.get_session()
-    monkeypatch.setattr(manager, "_make", lambda *_words: looks.append(1) or find("none", empty))
+        manager.load("u2netp")
+    monkeypatch.setattr(manager, "_make", looks.append)
     for _ in range(3):
         with pytest.raises(ModelUnavailable):
-            manager.get_session()
+            manager.load("u2netp")
     assert looks == []
     manager.clear()
-    manager.get_session()
-    assert looks == [1]
+    manager.load("u2netp")
+    assert looks == ["u2netp"]
 
 
 def test_a_failure_is_forgotten_once_the_file_is_another(tmp_path: Path, settings: Settings) -> None:
@@ -210,13 +294,19 @@ def test_a_failure_is_forgotten_once_the_file_is_another(tmp_path: Path, setting
     for damaged in (None, b"cut short"):
         if damaged:
             (tmp_path / "u2netp.onnx").write_bytes(damaged)
-        with pytest.raises(ModelUnavailable):
-            manager.get_session()
+        assert manager.get_session().name == "tinycut"
     shutil.copy(source, tmp_path / "u2netp.onnx")
     assert manager.get_session().name == "u2netp"
 
 
-def test_a_download_that_takes_long_lets_the_caller_go_on_and_serves_the_next(
+def end_of_download() -> None:
+    """Wait until no download is under way."""
+    for thread in threading.enumerate():
+        if thread.name == "model-download":
+            thread.join(60)
+
+
+def test_nobody_waits_for_a_download_and_what_it_brought_serves_the_next(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = model_files.find_model("u2netp", settings)
@@ -231,9 +321,11 @@ def test_a_download_that_takes_long_lets_the_caller_go_on_and_serves_the_next(
     monkeypatch.setattr(model_files, "download", slow_download)
     manager = ModelManager(Settings(u2net_home=str(tmp_path), model_checksum_disabled=True), SMALL)
     for _ in range(2):
-        with pytest.raises(ModelUnavailable, match="still being downloaded"):
-            manager.get_session(wait_s=0)
+        with pytest.raises(ModelUnavailable, match="is being downloaded"):
+            manager.load("u2netp")
+        assert manager.get_session().name == "tinycut"
     may_end.set()
+    end_of_download()
     assert manager.get_session().name == "u2netp"
     assert len(started) == 1
 
@@ -249,10 +341,16 @@ def test_a_failed_download_is_not_tried_again_by_the_next_request(
 
     monkeypatch.setattr(model_files, "download", no_network)
     manager = ModelManager(Settings(u2net_home=str(tmp_path)), SMALL)
+    assert manager.get_session().name == "tinycut"
+    end_of_download()
     for _ in range(3):
         with pytest.raises(ModelUnavailable, match="no network"):
-            manager.get_session()
+            manager.load("u2netp")
     assert len(tries) == 1
+    monkeypatch.setattr(model_manager, "RETRY_AFTER_S", 0)
+    assert manager.get_session().name == "tinycut"
+    end_of_download()
+    assert len(tries) == 2, "after a while it is tried again"
 
 
 def run_python(code: str, env: dict[str, str]) -> str:
@@ -283,7 +381,7 @@ from app.services.model_manager import model_manager
 photo = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
 tiny = model_manager.get_session().infer(photo)
 print("rembg" in sys.modules)
-session = model_manager.get_session("silueta", may_download=False)
+session = model_manager.load("silueta", may_download=False)
 print(session.name, session.method, session.infer(photo).shape, "rembg" in sys.modules)
 """
     env = {**model_env, "U2NET_HOME": str(tmp_path), "MEMORY_CONSTRAINED": "false"}
@@ -295,7 +393,7 @@ print(session.name, session.method, session.infer(photo).shape, "rembg" in sys.m
 def test_a_request_never_downloads_a_model_that_it_names(tmp_path: Path) -> None:
     manager = ModelManager(Settings(u2net_home=str(tmp_path)), BIG)
     with pytest.raises(BadRequest) as caught:
-        manager.get_session("u2net", may_download=False)
+        manager.load("u2net", may_download=False)
     assert caught.value.code == "model_not_installed"
     assert list(tmp_path.iterdir()) == []
 
@@ -304,12 +402,13 @@ def test_a_request_never_downloads_a_model_that_it_names(tmp_path: Path) -> None
 def test_a_served_model_that_cannot_be_had_is_no_fault_of_the_client(tmp_path: Path, name: str) -> None:
     manager = ModelManager(Settings(u2net_home=str(tmp_path), model_name=name, auto_download=False), BIG)
     with pytest.raises(ModelUnavailable, match=name):
-        manager.get_session()
+        manager.load(name, may_download=False)
+    assert manager.get_session().name == "tinycut"
 
 
 def test_a_name_that_nobody_knows_is_told_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="isnet-general-use"):
-        ModelManager(Settings(u2net_home=str(tmp_path)), BIG).get_session("no-such-model")
+        ModelManager(Settings(u2net_home=str(tmp_path)), BIG).fetch("no-such-model")
 
 
 def test_a_remembered_failure_holds_on_to_nothing_of_those_who_met_it(empty: Settings) -> None:
@@ -317,7 +416,7 @@ def test_a_remembered_failure_holds_on_to_nothing_of_those_who_met_it(empty: Set
     faults = []
     for _ in range(3):
         with pytest.raises(ModelUnavailable) as caught:
-            manager.get_session()
+            manager.load("u2netp")
         faults.append(caught.value)
     assert len(set(map(id, faults))) == 3
 
@@ -331,11 +430,11 @@ def test_a_home_that_cannot_be_found_or_read_is_unavailable_not_a_crash(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "expanduser", no_home)
         with pytest.raises(ModelUnavailable, match="home directory"):
-            ModelManager(Settings(u2net_home="~/x", auto_download=False), SMALL).get_session()
+            ModelManager(Settings(u2net_home="~/x", auto_download=False), SMALL).load("u2netp")
 
     def forbidden(self: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", forbidden)
     with pytest.raises(ModelUnavailable, match="Permission denied"):
-        ModelManager(settings, SMALL).get_session()
+        ModelManager(settings, SMALL).load("u2netp")

@@ -18,6 +18,7 @@ from app.config import Settings
 from app.errors import ModelUnavailable
 from app.services import result_cache
 from app.services.cutout import Cutout
+from app.services.model_manager import ModelManager
 from app.services.option_words import read_options
 from app.services.result_cache import ResultCache
 from app.services.tiny_u2net_service import TinyU2NetService
@@ -105,13 +106,26 @@ def test_the_box_of_the_subject_is_kept_too(service: TinyU2NetService) -> None:
     assert service.cut_out(GOOD, options).foreground == service.cut_out(GOOD, options).foreground is not None
 
 
-def test_what_was_made_for_want_of_the_network_is_not_kept(service: TinyU2NetService) -> None:
+def test_what_was_made_for_want_of_the_model_is_not_kept(service: TinyU2NetService) -> None:
     service.models.unavailable = "gone"  # type: ignore[attr-defined]
     photo = encoded(picture(200, 150))
     assert service.cut_out(photo).method == "opencv"
     service.models.unavailable = ""  # type: ignore[attr-defined]
     again = service.cut_out(photo)
     assert (again.method, again.cached) == ("tiny_u2net", False)
+
+
+@pytest.mark.parametrize(("model_name", "is_kept"), [("u2netp", False), ("tinycut", True)])
+def test_what_the_shipped_network_made_is_kept_only_where_it_is_the_model(
+    tmp_path: Path, model_name: str, is_kept: bool
+) -> None:
+    cache = {"result_cache_mb": 8, "result_cache_dir": str(tmp_path / "cache")}
+    settings = Settings(u2net_home=str(tmp_path), model_name=model_name, auto_download=False, **cache)  # type: ignore[arg-type]
+    service = TinyU2NetService(settings, ModelManager(settings))
+    options = read_options({"on_unknown": "pass"})
+    first, second = service.cut_out(GOOD, options), service.cut_out(GOOD, options)
+    assert (first.method, second.method) == ("tinycut", "tinycut")
+    assert second.cached is is_kept
 
 
 def test_the_disk_never_holds_much_more_than_was_allowed_and_the_newest_stay(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from app.services.option_schemas import OPTION_SCHEMAS, Schema
 from app.services.presets import PRESETS
 from app.services.progress import STAGES
 
-CUTTING_METHODS = ("tiny_u2net", "rembg", "opencv")
+CUTTING_METHODS = ("tiny_u2net", "tinycut", "rembg", "opencv")
 METHODS = (*CUTTING_METHODS, "none")
 
 _TEXT = {"type": "string"}
@@ -71,7 +71,8 @@ SCHEMAS: dict[str, Schema] = {
             "method": {
                 "type": "string",
                 "enum": list(METHODS),
-                "description": "tiny_u2net: the network; opencv: without it; rembg: any other model; none: nothing "
+                "description": "tiny_u2net: u2netp; tinycut: the network that comes with the app; rembg: any other "
+                "model; opencv: without a network; none: nothing "
                 "was cut out.",
             },
             "model": _TEXT,

@@ -1,0 +1,63 @@
+"""The network that comes with the app, as it ships."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.errors import ModelUnavailable
+from app.imaging import preprocess
+from app.services import model_files, shipped_model
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of app/weights that the app takes for its own."""
+    folder = tmp_path / "weights"
+    shutil.copytree(shipped_model.WEIGHTS, folder)
+    monkeypatch.setattr(shipped_model, "WEIGHTS", folder)
+    return folder
+
+
+def test_the_file_is_the_one_that_the_manifest_is_about_and_small() -> None:
+    model = shipped_model.find()
+    assert (model.name, model.licence) == ("tinycut", "MIT")
+    assert model_files.sha256_of(model.path) == model.sha256
+    assert model.path.stat().st_size <= 1_200_000
+    assert sorted(path.name for path in shipped_model.WEIGHTS.iterdir()) == ["manifest.json", model.path.name]
+
+
+def test_photos_are_normalised_as_the_network_was_trained() -> None:
+    model = shipped_model.read_manifest()
+    assert model.mean == pytest.approx(preprocess.MEAN.tolist(), abs=1e-6)
+    assert model.std == pytest.approx(preprocess.STD.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"name": "tinycut"}', b"\xff"])
+def test_a_manifest_that_is_lost_or_damaged_is_unavailable_with_what_to_do(
+    weights: Path, content: bytes | None
+) -> None:
+    if content is None:
+        (weights / "manifest.json").unlink()
+    else:
+        (weights / "manifest.json").write_bytes(content)
+    with pytest.raises(ModelUnavailable) as caught:
+        shipped_model.find()
+    assert "install the app again" in caught.value.advice
+    assert str(weights) not in caught.value.advice
+
+
+@pytest.mark.parametrize("content", [None, b"", b"another network"])
+def test_a_file_that_is_lost_or_another_is_unavailable_and_named(weights: Path, content: bytes | None) -> None:
+    file = weights / json.loads((weights / "manifest.json").read_text())["file"]
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(ModelUnavailable) as caught:
+        shipped_model.find()
+    assert str(file) in caught.value.detail
+    assert str(weights) not in caught.value.advice
