@@ -1,8 +1,8 @@
 """Print how good the cut-outs are, set by set: python scripts/evaluate.py DIR [DIR …]
 
 Each DIR holds images/ and masks/ with the same stems; a mask is 8-bit alpha or black and white, of its photo's size.
-Every photo goes the product's own way, from its bytes to the alpha of the PNG, once for each resize mode and quality
-tier, and once without the network. Prints a Markdown table. Needs the real model, but for `--modes opencv`.
+Every photo goes the product's own way, from its bytes to the alpha of the PNG, once for each model, resize mode and
+quality tier, and once without a network. Prints a Markdown table. Needs the real u2netp, but for `--models tinycut`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,21 @@ from app.config import Settings  # noqa: E402
 from app.errors import AppError, ModelUnavailable  # noqa: E402
 from app.imaging.preprocess import RESIZE_MODES  # noqa: E402
 from app.services.cutout import Cutout  # noqa: E402
+from app.services.model_files import TINY_MODEL  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
 from app.services.options import CutoutOptions  # noqa: E402
 from app.services.quality import DEFAULT_TIER, TIERS  # noqa: E402
+from app.services.shipped_model import SHIPPED_MODEL  # noqa: E402
 from app.services.tiny_u2net_service import OPENCV_METHOD, TinyU2NetService  # noqa: E402
 from scripts.measure import decode_alpha, real_service, table  # noqa: E402
 from scripts.quality_metrics import PhotoScores, Scores, SetScores, has_reference  # noqa: E402
 
 MODES = (*RESIZE_MODES, OPENCV_METHOD)
-NO_TIER = "–"
+MODELS = (TINY_MODEL, SHIPPED_MODEL)
+NONE = "–"  # what OpenCV has no model and no tier of
 MACRO = "**macro average**"
 COLUMNS = (
-    "set", "mode", "tier", "photos", "IoU", "MAE", "S-measure", "weighted F", "max F", "boundary F",
+    "set", "model", "mode", "tier", "photos", "IoU", "MAE", "S-measure", "weighted F", "max F", "boundary F",
     "infer ms", "total ms",
 )  # fmt: skip
 
@@ -68,8 +71,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Way:
-    """One way of cutting out: a resize mode and a quality tier, or OpenCV."""
+    """One way of cutting out: a model, a resize mode and a quality tier, or OpenCV."""
 
+    model: str
     mode: str
     tier: str
 
@@ -78,10 +82,10 @@ class Way:
         """What the service is asked for."""
         if self.mode == OPENCV_METHOD:
             return CutoutOptions(on_unknown="pass")
-        return CutoutOptions(resize=self.mode, quality=self.tier, on_unknown="pass")
+        return CutoutOptions(model=self.model, resize=self.mode, quality=self.tier, on_unknown="pass")
 
     def __str__(self) -> str:
-        return self.mode if self.tier == NO_TIER else f"{self.mode}, {self.tier}"
+        return self.mode if self.model == NONE else f"{self.model}, {self.mode}, {self.tier}"
 
 
 @dataclass(frozen=True)
@@ -114,14 +118,15 @@ class Row:
         """As the table shows it."""
         figures = ["–" if value is None else f"{value:.3f}" for value in asdict(self.scores).values()]
         times = f"{self.infer_ms:.0f}", f"{self.total_ms:.0f}"
-        return self.set_name, self.way.mode, self.way.tier, self.photo_count, *figures, *times
+        return self.set_name, self.way.model, self.way.mode, self.way.tier, self.photo_count, *figures, *times
 
     def as_json(self) -> dict[str, Any]:
         """As the JSON file holds it."""
         row = {
             "set": self.set_name,
+            "model": None if self.way.model == NONE else self.way.model,
             "mode": self.way.mode,
-            "tier": None if self.way.tier == NO_TIER else self.way.tier,
+            "tier": None if self.way.tier == NONE else self.way.tier,
             "photos": self.photo_count,
             **asdict(self.scores),
             "infer_ms": self.infer_ms,
@@ -201,12 +206,10 @@ def cut_out(service: TinyU2NetService, pair: Pair, way: Way) -> tuple[Cutout, ND
         cutout = service.cut_out(pair.photo.read_bytes(), way.options)
     except AppError as fault:
         raise Unusable(f"{pair.photo} was refused: {fault}") from fault
-    if way.mode == OPENCV_METHOD:
-        assert cutout.method == OPENCV_METHOD
-    elif cutout.model != service.models.served_name():
+    if way.model != NONE and cutout.model != way.model:
         raise Unusable(
-            f"{pair.photo} was cut out by {cutout.model}, not the model of MODEL_NAME: is its file in U2NET_HOME? "
-            f"`--modes {OPENCV_METHOD}` needs none"
+            f"{pair.photo} was cut out by {cutout.model}, not {way.model}: is the model in U2NET_HOME? "
+            f"`--models {SHIPPED_MODEL}` and `--modes {OPENCV_METHOD}` need none"
         )
     alpha = decode_alpha(cutout.image)
     # A photo that came back whole is one in which nothing was found.
@@ -326,6 +329,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a set: images/ and masks/")
     parser.add_argument(
+        "--models", type=lambda text: names_of(MODELS, text), default=list(MODELS), help=f"default: {','.join(MODELS)}"
+    )
+    parser.add_argument(
         "--modes", type=lambda text: names_of(MODES, text), default=list(MODES), help=f"default: {','.join(MODES)}"
     )
     parser.add_argument(
@@ -340,9 +346,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def ways_of(modes: Sequence[str], tiers: Sequence[str]) -> list[Way]:
-    """Every mode with every tier; OpenCV knows no tiers."""
-    return [Way(mode, tier) for mode in modes for tier in ([NO_TIER] if mode == OPENCV_METHOD else tiers)]
+def ways_of(models: Sequence[str], modes: Sequence[str], tiers: Sequence[str]) -> list[Way]:
+    """Every model with every mode and tier; OpenCV knows no models and no tiers."""
+    networks = [Way(model, mode, tier) for model in models for mode in modes if mode != OPENCV_METHOD for tier in tiers]
+    return [*networks, *(Way(NONE, mode, NONE) for mode in modes if mode == OPENCV_METHOD)]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -355,7 +362,7 @@ def run(arguments: argparse.Namespace) -> None:
         if path and not path.parent.is_dir():
             raise Unusable(f"{path} cannot be written: there is no folder {path.parent}")
     sets = {folder: find_pairs(folder, arguments.limit) for folder in arguments.folders}
-    ways = ways_of(arguments.modes, arguments.tiers)
+    ways = ways_of(arguments.models, arguments.modes, arguments.tiers)
     network, opencv = real_service(), opencv_service()
     services = {way: opencv if way.mode == OPENCV_METHOD else network for way in ways}
     for service in set(services.values()):
@@ -375,7 +382,7 @@ def run(arguments: argparse.Namespace) -> None:
         }
         arguments.json.write_text(json.dumps(contents, indent=1) + "\n")
     if arguments.sheet:
-        default = Way(network.settings.resize_mode, DEFAULT_TIER)
+        default = Way(arguments.models[0], network.settings.resize_mode, DEFAULT_TIER)
         shown = default if default in by_way else ways[0]
         contact_sheet(services[shown], by_way[shown]).save(arguments.sheet, "PNG")
 

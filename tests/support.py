@@ -72,11 +72,12 @@ class FakeModels:
 
     def order(self, name: str | None = None) -> tuple[str, ...]:
         self.asked.append(name)
-        return ("u2netp",)
+        return (name or "u2netp",)
 
-    def load(self, _name: str, **_how: object) -> FakeSession:
+    def load(self, name: str, **_how: object) -> FakeSession:
         if self.unavailable:
             raise ModelUnavailable(self.unavailable)
+        self.session.name = name
         return self.session
 
     def fetch(self, _name: str | None = None) -> FakeSession:

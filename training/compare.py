@@ -16,9 +16,8 @@ import numpy as np
 import onnxruntime as ort
 
 from scripts.measure import table
-from training.batches import Examples
 from training.export import to_onnx
-from training.loop import AREA_PX, SMALL_SHARE, Plan, Training, held_out_iou, prepare
+from training.loop import AREA_PX, Plan, Training, held_out_iou, prepare
 from training.networks import NETWORKS
 
 EPOCHS, BATCH_SIZE, SEED, RUNS = 5, 32, 1, 20

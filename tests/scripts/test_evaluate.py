@@ -168,7 +168,7 @@ def test_a_run_without_the_network_prints_the_table_and_writes_the_json_and_the_
     assert red[:, : drawn.width // 2].any() and red[:, drawn.width // 2 :].any()  # among the worst, among the best
 
 
-def test_every_set_has_a_row_for_every_mode_and_tier_and_the_sets_are_averaged(
+def test_every_set_has_a_row_for_every_model_mode_and_tier_and_the_sets_are_averaged(
     made_up: Path, tmp_path: Path, fake_network: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "other"
@@ -178,12 +178,14 @@ def test_every_set_has_a_row_for_every_mode_and_tier_and_the_sets_are_averaged(
     figures = tmp_path / "figures.json"
     assert evaluate.main([str(made_up), str(other), "--json", str(figures)]) == 0
     rows = rows_of(capsys.readouterr().out)
-    ways = [(mode, tier) for mode in RESIZE_MODES for tier in TIERS] + [("opencv", "–")]
+    ways = [(model, mode, tier) for model in ("u2netp", "tinycut") for mode in RESIZE_MODES for tier in TIERS]
+    ways.append(("–", "opencv", "–"))
     for name in ("made-up", "other", evaluate.MACRO):
-        assert [(row["mode"], row["tier"]) for row in rows if row["set"] == name] == ways
+        assert [(row["model"], row["mode"], row["tier"]) for row in rows if row["set"] == name] == ways
     written = json.loads(figures.read_text())
-    first, second = (row for row in written["rows"] if (row["mode"], row["tier"]) == ("static", "fast"))
-    (average,) = (row for row in written["macro_averages"] if (row["mode"], row["tier"]) == ("static", "fast"))
+    way = {"model": "tinycut", "mode": "static", "tier": "fast"}
+    first, second = (row for row in written["rows"] if way.items() <= row.items())
+    (average,) = (row for row in written["macro_averages"] if way.items() <= row.items())
     assert second["iou"] == 0 < first["iou"]
     assert average["iou"] == pytest.approx((first["iou"] + second["iou"]) / 2)
 
@@ -198,7 +200,7 @@ def test_the_service_is_asked_for_the_rows_mode_and_tier(
         return real(rgb, **how)
 
     monkeypatch.setattr(models.session, "infer", infer)
-    assert evaluate.main([str(made_up), "--modes", "hybrid,static", "--tiers", "fast"]) == 0
+    assert evaluate.main([str(made_up), "--models", "u2netp", "--modes", "hybrid,static", "--tiers", "fast"]) == 0
     assert asked[-6:] == [("hybrid", TIERS["fast"]), ("static", TIERS["fast"])] * 3, "turn about, photo by photo"
 
 
@@ -273,7 +275,18 @@ def test_a_file_that_could_not_be_written_is_told_before_the_work(
     assert str(target) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--modes", "square"], ["--tiers", "slow"], ["--modes", ","], ["--limit", "0"]])
+def test_the_shipped_network_needs_no_model_file(
+    made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scripts.measure.MODEL_ENV", {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"})
+    assert evaluate.main([str(made_up), "--models", "tinycut", "--modes", "static", "--tiers", "balanced"]) == 0
+    (row,) = rows_of(capsys.readouterr().out)
+    assert row["model"] == "tinycut" and float(row["IoU"]) > 0.5
+
+
+@pytest.mark.parametrize(
+    "words", [["--models", "u2net"], ["--modes", "square"], ["--tiers", "slow"], ["--modes", ","], ["--limit", "0"]]
+)
 def test_a_word_that_is_not_known_is_told_with_those_that_are(
     words: list[str], made_up: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
