@@ -1,7 +1,7 @@
 """Print what the README and docs/figures.md claim, measured here and now: python scripts/measure.py [PART …]
 
-Parts: parity, fallback, confidence, box, crowd, large, level, allocator, start, first, bad-input, pixels, modules.
-Without any: all. Each prints a Markdown table.
+Parts: parity, fallback, confidence, box, crowd, large, level, allocator, inference, start, first, bad-input, pixels,
+modules. Without any: all. Each prints a Markdown table.
 Needs the shared folder of real photos and the real model beside the repo; `box`, `crowd` and `large` need the right to
 make a cgroup.
 """
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,7 @@ from app.services import model_rewrites, opencv_fallback  # noqa: E402
 from app.services.model_files import TINY_MODEL  # noqa: E402
 from app.services.model_manager import ModelManager  # noqa: E402
 from app.services.options import CutoutOptions  # noqa: E402
+from app.services.shipped_model import SHIPPED_MODEL  # noqa: E402
 from app.services.tiny_u2net_service import TinyU2NetService  # noqa: E402
 from scripts import load  # noqa: E402
 from scripts.bad_input import BAD_UPLOADS  # noqa: E402
@@ -320,6 +322,33 @@ def start() -> None:
     table("Start (medians of 7, second import)", ("", "seconds", "resident MB"), rows)
 
 
+INFERENCE_RUNS = 25
+
+
+def inference() -> None:
+    """One inference of each network as it is served, turn about: u2netp in float and in 8 bits, and the shipped one."""
+    with Image.open(load.AUTHOR_PHOTOS / "boat.jpg") as original:
+        rgb = np.asarray(original.convert("RGB"))
+    sessions = {
+        f"u2netp, {precision}": ModelManager(config.load({**MODEL_ENV, "PRECISION": precision})).load(TINY_MODEL)
+        for precision in (model_rewrites.FLOAT, model_rewrites.INT8)
+    }
+    sessions[SHIPPED_MODEL] = ModelManager(config.load(MODEL_ENV)).load(SHIPPED_MODEL)
+    found: dict[str, list[float]] = {name: [] for name in sessions}
+    for number in tqdm(range(INFERENCE_RUNS + 3), desc="inference", disable=None):
+        for name, session in sessions.items():
+            started_s = time.perf_counter()
+            session.infer(rgb)
+            if number >= 3:  # the first are slower
+                found[name].append(1000 * (time.perf_counter() - started_s))
+    medians = {name: statistics.median(times) for name, times in found.items()}
+    first_ms = next(iter(medians.values()))
+    rows = [(name, f"{median_ms:.1f}", f"{median_ms / first_ms:.2f}") for name, median_ms in medians.items()]
+    rows.append((f"{SHIPPED_MODEL}, promised at most", "", "0.35"))
+    about = f"One inference of a photo of 1280×720, `balanced` (medians of {INFERENCE_RUNS})"
+    table(about, ("network", "ms", "of u2netp in float"), rows)
+
+
 FIRST_CODE = """
 import sys, time
 from pathlib import Path
@@ -564,6 +593,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "large": large,
     "level": level,
     "allocator": allocator,
+    "inference": inference,
     "start": start,
     "first": first,
     "bad-input": bad_input,
