@@ -219,7 +219,9 @@ def main(arguments: list[str] | None = None) -> int:
         with (options.output / "history.jsonl").open("a") as history:
             history.write(json.dumps(line) + "\n")
         print(json.dumps(line))
-        pictures.predictions(training.average, held_out, training.device, options.output / "predictions.png")
+        pictures.predictions(
+            training.average, held_out, training.device, options.output / f"predictions-{training.epoch:03}.png"
+        )
         pictures.curves(options.output / "history.jsonl", options.output / "curves.png")
     return 0
 
