@@ -17,7 +17,9 @@ Target = NDArray[np.uint8]
 CROPPED, TURNED, RECOLOURED, GREY, SPOILT = 0.6, 0.25, 0.8, 0.05, 0.35
 LEAST_OF_SUBJECT = 0.5  # of a subject's pixels that a crop keeps
 EMPTY_ENOUGH = 0.02  # mean target of a part of a photo that may serve as background
-TRIES = 6
+TRIES = 10
+FRONT_SCALES = (0.3, 1.1)  # of a subject that is put elsewhere, to the photo that it fills then
+WITH_ITS_SUBJECT = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ def vary(example: Example, height: int, width: int, dice: np.random.Generator) -
 
 
 def compose(front: Example, back: Example, height: int, width: int, dice: np.random.Generator) -> Example:
-    """The subject of one photo before the background of another (or a blurred photo, or a plain colour)."""
-    scale = dice.uniform(0.45, 1.1)
+    """The subject of one photo before another photo, where it may be small: before a part of it without a subject, all
+    of it with its own, all of it out of focus, or a plain colour of it."""
+    scale = np.exp(dice.uniform(*np.log(FRONT_SCALES)))
     source_height, source_width = front.target.shape
     fit_scale = scale * min(height / source_height, width / source_width)
     flip = -1.0 if dice.random() < 0.5 else 1.0
@@ -64,10 +67,11 @@ def compose(front: Example, back: Example, height: int, width: int, dice: np.ran
     # The masks' stairs would be an edge that no photo has.
     alpha = cv2.GaussianBlur(alpha, (0, 0), dice.uniform(0.4, 1.0))
     subject: Any = cv2.warpAffine(front.rgb, forward, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    behind = recolour(_background(back, height, width, dice), dice)
+    behind = _background(back, height, width, dice)
     share = alpha[..., None].astype(np.float32) / 255
-    joined = (recolour(subject, dice) * share + behind * (1 - share)).astype(np.uint8)
-    return Example(spoil(joined, dice), alpha, front.weight)
+    joined = (recolour(subject, dice) * share + recolour(behind.rgb, dice) * (1 - share)).astype(np.uint8)
+    target = np.maximum(alpha, behind.target)
+    return Example(spoil(joined, dice), target, min(front.weight, behind.weight))
 
 
 def recolour(rgb: Rgb, dice: np.random.Generator) -> Rgb:
@@ -125,19 +129,24 @@ def _warp(pixels: Any, to_source: NDArray[np.float64], height: int, width: int) 
     return cv2.warpAffine(pixels, to_source, (width, height), flags=how, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def _background(back: Example, height: int, width: int, dice: np.random.Generator) -> Rgb:
+def _background(back: Example, height: int, width: int, dice: np.random.Generator) -> Example:
+    if dice.random() < WITH_ITS_SUBJECT:
+        return fit(back, height, width)
     rows, columns = back.target.shape
+    nothing = np.zeros((height, width), np.uint8)
     for _ in range(TRIES):
-        share = dice.uniform(0.35, 0.8)
-        part_height, part_width = int(rows * share), int(columns * share)
+        part_height, part_width = (np.array([rows, columns]) * dice.uniform(0.3, 0.95, 2)).astype(int)
         top, left = dice.integers(rows - part_height + 1), dice.integers(columns - part_width + 1)
         part = slice(top, top + part_height), slice(left, left + part_width)
         if back.target[part].mean() / 255 < EMPTY_ENOUGH:
-            return cv2.resize(back.rgb[part], (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+            rgb = cv2.resize(back.rgb[part], (width, height), interpolation=cv2.INTER_LINEAR)
+            return Example(rgb.astype(np.uint8, copy=False), nothing, 1.0)
     if dice.random() < 0.7:
         whole = cv2.resize(back.rgb, (width, height), interpolation=cv2.INTER_LINEAR)
-        return cv2.GaussianBlur(whole, (0, 0), dice.uniform(8, 24)).astype(np.uint8, copy=False)
+        blurred = cv2.GaussianBlur(whole, (0, 0), dice.uniform(8, 24))
+        return Example(blurred.astype(np.uint8, copy=False), nothing, 1.0)
     colour = back.rgb[dice.integers(rows), dice.integers(columns)].astype(np.float32)
     above, below = np.exp(dice.normal(0, 0.1, 2))
     light = np.linspace(above, below, height, dtype=np.float32)[:, None, None]
-    return np.broadcast_to(colour * light, (height, width, 3)).clip(0, 255).astype(np.uint8)
+    plain = np.broadcast_to(colour * light, (height, width, 3)).clip(0, 255).astype(np.uint8)
+    return Example(plain, nothing, 1.0)

@@ -20,11 +20,12 @@ from training.augment import Example
 from training.label import read_lines
 from training.photos import PEOPLE, Photo
 
-COMPOSED = 0.25
+COMPOSED = 0.4
+EMPTY_BEHIND = 0.5  # of those, before a photo that has no subject of its own
 ASPECTS = (2 / 3, 1.0, 4 / 3)  # of the batches; for every other shape PyTorch would prepare itself anew
 SURE = 0.8  # certainty of a target whose subject is put elsewhere
 # How often a photo is drawn, for those with a true mask; all others once.
-DRAWN = {PEOPLE: 2.5, "horses": 4.0, "cats": 2.0}
+DRAWN = {PEOPLE: 2.0, "horses": 3.0, "cats": 2.0}
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,16 @@ class Draw:
 class Examples(Dataset[tuple[Tensor, Tensor, float]]):
     """Network inputs [3, H, W], targets [1, H, W] in 0..1 and weights, made of photos as a `Draw` says."""
 
-    def __init__(self, examples: Sequence[Example], draws: Sequence[float], *, varied: bool = True) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        draws: Sequence[float],
+        *,
+        backgrounds: Sequence[Example] = (),
+        varied: bool = True,
+    ) -> None:
         self.examples, self.draws, self.varied = examples, np.asarray(draws), varied
+        self.backgrounds = backgrounds
         self._sure = [number for number, example in enumerate(examples) if example.weight >= SURE]
 
     def __len__(self) -> int:
@@ -58,7 +67,9 @@ class Examples(Dataset[tuple[Tensor, Tensor, float]]):
         dice = np.random.default_rng(draw.seed)
         example = self.examples[draw.index]
         if example.weight >= SURE and dice.random() < COMPOSED:
-            back = self.examples[int(dice.integers(len(self.examples)))]
+            empty = self.backgrounds and dice.random() < EMPTY_BEHIND
+            behind = self.backgrounds if empty else self.examples
+            back = behind[int(dice.integers(len(behind)))]
             return augment.compose(example, back, draw.height, draw.width, dice)
         return augment.vary(example, draw.height, draw.width, dice)
 
@@ -92,7 +103,7 @@ def shape(aspect: float, area_px: int) -> tuple[int, int]:
 
 
 def with_targets(photos: Sequence[Photo], labels: Path) -> tuple[list[Example], list[float]]:
-    """Join photos with their true masks or soft targets; those that were dropped are left out.
+    """Join photos with their true masks or soft targets; those whose target was dropped are left out.
 
     Returns the examples and how often each is drawn.
     """
@@ -108,3 +119,11 @@ def with_targets(photos: Sequence[Photo], labels: Path) -> tuple[list[Example], 
             continue
         draws.append(DRAWN.get(photo.set_name, 1.0) if photo.mask is not None else 1.0)
     return examples, draws
+
+
+def without_targets(photos: Sequence[Photo], labels: Path) -> list[Example]:
+    """Photos in which the teacher found nothing, or nothing for sure: heaps, shelves, textures, views."""
+    dropped = {line["key"] for line in read_lines(labels) if line["why"] in ("empty", "uncertain")}
+    return [
+        Example(photo.rgb, np.zeros(photo.rgb.shape[:2], np.uint8), 1.0) for photo in photos if photo.key in dropped
+    ]
