@@ -11,7 +11,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -96,6 +97,7 @@ class TinyU2NetService:
         self._told: frozenset[tuple[str, str]] = frozenset()  # model, advice; other threads may be reading it
         self._told_at_s = 0.0
         self._batches_end, self._photos_end = Deadline(math.inf), Deadline(math.inf)
+        self.models.photo_place = self._photo_place
 
     @cached_property
     def settings(self) -> Settings:
@@ -155,6 +157,15 @@ class TinyU2NetService:
                     ),
                 )
             return self._made_gates
+
+    @contextmanager
+    def _photo_place(self) -> Iterator[None]:
+        """Take the place of a photo, once one is free: on a small host none is worked on meanwhile."""
+        self.admission.enter(Deadline(math.inf), patient=True)
+        try:
+            yield
+        finally:
+            self.admission.leave()
 
     def cut_out(
         self,
