@@ -41,7 +41,7 @@ REJECTIONS = Counter("tinycut_rejections", "Errors that were answered, by their 
 CUTOUTS = Counter(
     "tinycut_cutouts", "Cut-outs that were made, the warm-up's among them, by what made them.", ["method", "model"]
 )
-FALLBACKS = Counter("tinycut_fallbacks", "Photos that OpenCV got because the network could not be had.")
+FALLBACKS = Counter("tinycut_fallbacks", "Photos that OpenCV got because no network could be had.")
 RESULT_CACHE_REQUESTS = Counter(
     "tinycut_result_cache_requests", "Photos looked up in the result cache: hit or miss.", ["outcome"]
 )

@@ -19,7 +19,7 @@ from app.imaging.box import Box
 from app.imaging.drawing import Placement
 from app.routes.page_files import PageFiles
 from app.services import shipped_model
-from app.services.model_manager import ModelFacts
+from app.services.model_manager import SMALL_MODELS, ModelFacts
 from app.services.tiny_u2net_service import TinyU2NetService
 
 REPO = Path(__file__).resolve().parents[1]
@@ -61,7 +61,7 @@ class FakeSession:
 
 
 class FakeModels:
-    """A model manager with the fake session, or with none when `unavailable` says why."""
+    """A model manager of a small host with the fake session, or with none when `unavailable` says why."""
 
     def __init__(self) -> None:
         self.host = hosting.Host("local", 512, "a test", 2, True, "it is a test")
@@ -72,7 +72,7 @@ class FakeModels:
 
     def order(self, name: str | None = None) -> tuple[str, ...]:
         self.asked.append(name)
-        return (name or "u2netp",)
+        return (name if name in SMALL_MODELS else "u2netp",)
 
     def load(self, name: str, **_how: object) -> FakeSession:
         if self.unavailable:

@@ -50,7 +50,7 @@ def inference_ms(networks: list[str], teacher: Path) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks; answer the exit status."""
-    parser = argparse.ArgumentParser(description="Train every network for the same time and compare them.")
+    parser = argparse.ArgumentParser(description="Train every network on the same photos and compare them.")
     parser.add_argument("--data", type=Path, required=True, help="the folder with train/ and the evaluated sets")
     parser.add_argument("--labels", type=Path, required=True, help="what training.label wrote")
     parser.add_argument(

@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from app.files import write_whole
 from app.imaging import preprocess
 from training.photos import Photo, read
 
@@ -79,7 +80,10 @@ def judge(maps: NDArray[np.float32]) -> Label:
 
 def label_all(photos: list[Photo], labeller: Labeller, folder: Path) -> None:
     """Write SET/STEM.png and a line of labels.jsonl for every photo that has none yet."""
-    known = {line["key"] for line in read_lines(folder)}
+    found = read_lines(folder)
+    known = {line["key"] for line in found}
+    # A line that was cut short would swallow the next one.
+    write_whole(folder / "labels.jsonl", "".join(json.dumps(line) + "\n" for line in found).encode())
     with (folder / "labels.jsonl").open("a") as lines:
         for photo in tqdm([photo for photo in photos if photo.key not in known], desc="labelling", unit="photo"):
             label = labeller.label(photo.rgb)

@@ -95,11 +95,16 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
         }
-        part = self.folder / "latest.pt.part"
-        torch.save(state, part)
-        part.replace(self.folder / "latest.pt")
         weights = {"network": self.plan.network, "seconds": self.seconds, "average": self.average.state_dict()}
-        torch.save(weights, self.folder / f"epoch-{self.epoch:03}.pt")
+        # First: what is gone on from tells that this epoch is done, and it is not done again.
+        self._save_whole(weights, f"epoch-{self.epoch:03}.pt")
+        self._save_whole(state, "latest.pt")
+
+    def _save_whole(self, state: dict[str, Any], name: str) -> None:
+        """In one step: whoever is ended in the middle of it leaves no half file."""
+        part = self.folder / f"{name}.part"
+        torch.save(state, part)
+        part.replace(self.folder / name)
 
     def run_epoch(self, data: Examples, workers: int) -> dict[str, float]:
         """One epoch; returns its mean loss."""

@@ -102,13 +102,22 @@ def _views(rgb: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def hashes_of(folders: Iterable[Path]) -> dict[str, int]:
-    """Names and hashes of all pictures below the folders, masks among them left out."""
+    """Names and hashes of all pictures below the folders, masks among them left out.
+
+    Raises:
+        SystemExit: a folder has no pictures: nothing could be kept apart from what is evaluated.
+    """
+    return {name: found for folder in folders for name, found in _hashes_below(folder).items()}
+
+
+def _hashes_below(folder: Path) -> dict[str, int]:
     files = [
         path
-        for folder in folders
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") and not {"masks", "u2netp-maps"} & {*path.parts}
     ]
+    if not files:
+        raise SystemExit(f"There are no pictures in {folder}: the photos trained on cannot be kept apart from its.")
     return {
         f"{path.parent.parent.name}/{path.parent.name}/{path.name}": perceptual_hash(
             np.asarray(Image.open(path).convert("RGB"))

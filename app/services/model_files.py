@@ -157,24 +157,22 @@ def _fetch(model: PublishedModel, folder: Path) -> None:
     import pooch
 
     log.info("downloading the model %s from %s", model.name, model.url)
-    pooch.get_logger().setLevel(logging.WARNING)  # it would say the same again
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(_CONNECT_LIMIT_S, _READ_LIMIT_S))
+    download_to = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(_CONNECT_LIMIT_S, _READ_LIMIT_S))
+    # Of one name: what a process left that ended in the middle is written over, not kept for ever.
+    part = folder / f".{model.file_name}.part"
     try:
-        pooch.retrieve(
-            model.url,
-            known_hash=f"sha256:{model.sha256}",
-            fname=model.file_name,
-            path=folder,
-            downloader=downloader,
-        )
-        # What pooch makes is for its owner alone, and a deployed app may be run by another user.
-        (folder / model.file_name).chmod(0o644)
-    except ValueError as fault:  # pooch's word for a checksum that differs; its temporary file is gone by now
-        raise ModelUnavailable(
-            f"What {model.url} sent for {folder / model.file_name} is not the published model: "
-            f"expected sha256 {model.sha256}. {fault}",
-            advice=f"What came for {model.file_name} is not the published file: is a proxy in between?",
-        ) from fault
+        download_to(model.url, str(part), None)
+        found = sha256_of(part)
+        if found != model.sha256:
+            raise ModelUnavailable(
+                f"What {model.url} sent for {folder / model.file_name} is not the published model: "
+                f"expected sha256 {model.sha256}, found {found}.",
+                advice=f"What came for {model.file_name} is not the published file: is a proxy in between?",
+            )
+        part.chmod(0o644)  # a deployed app may be run by another user
+        part.replace(folder / model.file_name)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

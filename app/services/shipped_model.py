@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ModelUnavailable
+from app.imaging.preprocess import STRIDE_PX
 from app.services import model_files
 
 SHIPPED_MODEL = "tinycut"
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+# Of an input that is none, or that takes gigabytes, the manifest can only speak by mistake.
+LEAST_AREA_PX, MOST_AREA_PX = STRIDE_PX**2, 1024**2
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,12 @@ def read_manifest() -> ShippedModel:
             name=facts["name"],
             path=WEIGHTS / facts["file"],
             sha256=facts["sha256"],
-            area_px=facts["input"]["area_px"],
+            area_px=_area_px(facts["input"]["area_px"]),
             mean=tuple(facts["mean"]),
             std=tuple(facts["std"]),
             licence=facts["licence"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise _damaged(f"The manifest in {WEIGHTS} cannot be read: {type(fault).__name__}") from fault
 
 
@@ -62,6 +65,13 @@ def find() -> ShippedModel:
     if found != model.sha256:
         raise _damaged(f"The file {model.path} is altered: expected sha256 {model.sha256}, found {found}")
     return model
+
+
+def _area_px(value: object) -> int:
+    """The value as the area of an input. Raises ValueError where it is none."""
+    if not isinstance(value, int) or not LEAST_AREA_PX <= value <= MOST_AREA_PX:
+        raise ValueError(f"{value!r} is no area of an input")
+    return value
 
 
 def _damaged(detail: str) -> ModelUnavailable:

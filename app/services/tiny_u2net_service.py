@@ -11,7 +11,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -93,9 +94,10 @@ class TinyU2NetService:
         self._is_warm = False
         self._latest_method: str | None = None
         self._latest_model: str | None = None
-        self._told: set[tuple[str, str]] = set()  # model, advice
+        self._told: frozenset[tuple[str, str]] = frozenset()  # model, advice; other threads may be reading it
         self._told_at_s = 0.0
         self._batches_end, self._photos_end = Deadline(math.inf), Deadline(math.inf)
+        self.models.photo_place = self._photo_place
 
     @cached_property
     def settings(self) -> Settings:
@@ -155,6 +157,15 @@ class TinyU2NetService:
                     ),
                 )
             return self._made_gates
+
+    @contextmanager
+    def _photo_place(self) -> Iterator[None]:
+        """Take the place of a photo, once one is free: on a small host none is worked on meanwhile."""
+        self.admission.enter(Deadline(math.inf), patient=True)
+        try:
+            yield
+        finally:
+            self.admission.leave()
 
     def cut_out(
         self,
@@ -329,7 +340,7 @@ class TinyU2NetService:
     def _tell_stand_in(self, stand_in: str, name: str, fault: ModelUnavailable) -> None:
         """Log what to do, once until it is told that the model serves again."""
         if (name, fault.advice) not in self._told:
-            self._told.add((name, fault.advice))
+            self._told |= {(name, fault.advice)}
             self._told_at_s = time.monotonic()
             level = logging.ERROR if stand_in == OPENCV_METHOD else logging.WARNING
             log.log(
@@ -342,7 +353,7 @@ class TinyU2NetService:
             )
 
     def _tell_recovery(self, name: str) -> None:
-        of_others = {told for told in self._told if told[0] != name}
+        of_others = frozenset(told for told in self._told if told[0] != name)
         if of_others != self._told and time.monotonic() - self._told_at_s > TELL_RECOVERY_S:
             self._told = of_others
             log.info("photos are cut out by %s again", name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ from app.config import Settings
 from app.errors import ModelUnavailable
 from app.services import model_files
 from app.services.model_files import PublishedModel
+from tests.support import REPO
 
 CONTENT = b"weights" * 1000
 
@@ -27,15 +30,19 @@ class Publisher:
         self.content = CONTENT
         self.status = 200
         self.answered = 0
+        self.hangs_before_the_end = False
+        self.closing = threading.Event()
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 publisher.answered += 1
                 self.send_response(publisher.status)
-                self.send_header("Content-Length", str(len(publisher.content)))
+                self.send_header("Content-Length", str(len(publisher.content) + publisher.hangs_before_the_end))
                 self.end_headers()
                 self.wfile.write(publisher.content)
+                if publisher.hangs_before_the_end:
+                    publisher.closing.wait(60)
 
             def log_message(self, *_words: object) -> None:
                 pass
@@ -50,6 +57,7 @@ class Publisher:
         )
 
     def close(self) -> None:
+        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -88,6 +96,36 @@ def test_a_download_lands_whole_where_rembg_looks_for_it(publisher: Publisher, s
     assert path.read_bytes() == CONTENT
     assert files_in(Path(settings.u2net_home)) == ["u2netp.onnx"]
     assert path.stat().st_mode & 0o777 == 0o644, "another user may run what a build downloaded"
+
+
+# A process that ends as soon as something has come, as one of the command line does when its photo is done.
+ENDS_IN_THE_MIDDLE = """
+import os, sys, threading, time
+from pathlib import Path
+from app.config import Settings
+from app.services import model_files
+home, url, sha256 = sys.argv[1:]
+how = model_files.PublishedModel("u2netp", url, sha256), Settings(u2net_home=home)
+threading.Thread(target=model_files.download, args=how, daemon=True).start()
+ends_s = time.monotonic() + 30
+while time.monotonic() < ends_s and not any(path.stat().st_size for path in Path(home).rglob("*") if path.is_file()):
+    time.sleep(0.01)
+os._exit(0)
+"""
+
+
+def test_processes_that_end_in_the_middle_of_a_download_do_not_fill_the_disk_with_what_came(
+    publisher: Publisher, settings: Settings
+) -> None:
+    publisher.content, publisher.hangs_before_the_end = CONTENT * 20, True
+    home, model = Path(settings.u2net_home), publisher.model
+    for _ in range(2):
+        command = [sys.executable, "-c", ENDS_IN_THE_MIDDLE, str(home), model.url, model.sha256]
+        subprocess.run(command, cwd=REPO, check=True, timeout=60)
+        assert len(files_in(home)) == 1, "one half file, however often"
+    publisher.content, publisher.hangs_before_the_end = CONTENT, False
+    model_files.download(model, settings)
+    assert files_in(home) == ["u2netp.onnx"]
 
 
 def test_an_altered_file_is_replaced(publisher: Publisher, settings: Settings) -> None:

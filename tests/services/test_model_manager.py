@@ -20,6 +20,7 @@ from app.hosting import Host
 from app.services import model_files, model_manager, model_rewrites
 from app.services.model_manager import ModelFacts, ModelManager, Session
 from app.services.quality import TIERS
+from app.services.tiny_u2net_service import TinyU2NetService
 from tests.support import take_shipped_network_away
 
 REPO = Path(__file__).resolve().parents[2]
@@ -328,6 +329,20 @@ def test_nobody_waits_for_a_download_and_what_it_brought_serves_the_next(
     end_of_download()
     assert manager.get_session().name == "u2netp"
     assert len(started) == 1
+
+
+def test_on_a_small_host_no_photo_is_worked_on_while_the_downloaded_model_is_rewritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = ModelManager(Settings(u2net_home=str(tmp_path)), SMALL)
+    service = TinyU2NetService(manager.settings, manager)
+    places_taken = []
+    monkeypatch.setattr(model_files, "download", lambda *_: tmp_path / "u2netp.onnx")
+    monkeypatch.setattr(model_rewrites, "make", lambda *_: places_taken.append(service.admission.busy))
+    assert manager.get_session().name == "tinycut"
+    end_of_download()
+    assert places_taken == [service.admission.slots] == [1]
+    assert service.admission.busy == 0
 
 
 def test_a_failed_download_is_not_tried_again_by_the_next_request(

@@ -36,7 +36,7 @@ def test_photos_are_normalised_as_the_network_was_trained() -> None:
     assert model.std == pytest.approx(preprocess.STD.tolist(), abs=1e-6)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"name": "tinycut"}', b"\xff"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"name": "tinycut"}', b"\xff", b"[" * 200_000])
 def test_a_manifest_that_is_lost_or_damaged_is_unavailable_with_what_to_do(
     weights: Path, content: bytes | None
 ) -> None:
@@ -48,6 +48,16 @@ def test_a_manifest_that_is_lost_or_damaged_is_unavailable_with_what_to_do(
         shipped_model.find()
     assert "install the app again" in caught.value.advice
     assert str(weights) not in caught.value.advice
+
+
+@pytest.mark.parametrize("area_px", [0, -65536, 1, 10**9, 65536.5, True, "65536", [65536], None])
+def test_an_input_that_no_photo_can_be_brought_to_is_a_damaged_manifest(weights: Path, area_px: object) -> None:
+    manifest = weights / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    facts["input"]["area_px"] = area_px
+    manifest.write_text(json.dumps(facts))
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        shipped_model.find()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"another network"])

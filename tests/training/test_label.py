@@ -73,6 +73,9 @@ def test_labelling_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert [line["key"] for line in label.read_lines(tmp_path)] == [photo.key for photo in photos]
 
 
-def test_a_line_that_was_cut_short_is_not_read(tmp_path: Path) -> None:
+def test_a_line_that_was_cut_short_is_not_read_and_spoils_none_that_follows(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text(json.dumps({"key": "cats/1"}) + "\n" + '{"key": "ca')
     assert [line["key"] for line in label.read_lines(tmp_path)] == ["cats/1"]
+    photos = [Photo("cats", f"{number}", np.zeros((4, 4, 3), np.uint8), None) for number in (1, 2)]
+    label.label_all(photos, CountingLabeller(9), tmp_path)  # type: ignore[arg-type]
+    assert [line["key"] for line in label.read_lines(tmp_path)] == ["cats/1", "cats/2"]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support import SHARED, need
-from training.photos import PEOPLE, SETS, Photo, look_alikes, perceptual_hash, read
+from training.photos import PEOPLE, SETS, Photo, hashes_of, look_alikes, perceptual_hash, read
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +80,11 @@ def test_a_photo_is_known_again(horses: list[Photo], kind: str) -> None:
 def test_different_horses_are_not_taken_for_the_same(horses: list[Photo]) -> None:
     others = {photo.key: perceptual_hash(photo.rgb) for photo in horses[:100]}
     assert len(look_alikes(horses[:100], others)) <= 4
+
+
+def test_no_training_begins_where_an_evaluated_set_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "sod-dev" / "images").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "sod-dev" / "images" / "1.png")
+    assert list(hashes_of([tmp_path / "sod-dev"])) == ["sod-dev/images/1.png"]
+    with pytest.raises(SystemExit, match="davis-dev"):
+        hashes_of([tmp_path / "sod-dev", tmp_path / "davis-dev"])
