@@ -46,7 +46,7 @@ REMBG_MB, REMBG_FILE_COPIES = 300, 3
 # A failure is remembered this long: on a host without network no request waits for a second timeout.
 RETRY_AFTER_S = 60.0
 # How long a photo waits for a model that another thread is loading. To rewrite it takes longer: the next model serves.
-LOAD_WAIT_S = 2.0
+LOAD_WAIT_S = 0.5
 # A host may change the memory limit while we run; to look costs under a millisecond.
 LOOK_AT_HOST_S = 1.0
 # rembg's names that are no plain photo → mask models on this machine: they want a prompt, a path or a paid account.
@@ -107,7 +107,10 @@ class OnnxSession:
             raise ModelUnavailable(f"onnxruntime cannot load the model file {path}: {fault}") from fault
         self.keeps_memory = bool(self._session.get_session_options().enable_cpu_mem_arena)
         self._input_name = self._session.get_inputs()[0].name
-        self._output_name = self._session.get_outputs()[0].name
+        output = self._session.get_outputs()[0]
+        if len(output.shape) != 4:
+            raise ModelUnavailable(f"The model file {path} makes no saliency map [1, 1, H, W] first: {output.shape}")
+        self._output_name = output.name
 
     def infer(
         self, rgb: NDArray[np.uint8], *, resize: str = RESIZE_MODES[0], tier: Tier = BALANCED

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from app.config import Settings
 from app.errors import BadRequest, ModelUnavailable
@@ -228,6 +230,19 @@ def test_a_damaged_file_whose_checksum_nobody_asked_for_is_unavailable_not_a_cra
     unchecked = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
     with pytest.raises(ModelUnavailable, match="onnxruntime cannot load"):
         ModelManager(unchecked, SMALL).load("u2netp")
+
+
+def test_a_network_that_makes_no_map_is_unavailable_not_a_crash(tmp_path: Path) -> None:
+    shapes = {"photo": [1, 3, 32, 32], "classes": [1, 3]}
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    mean = helper.make_node("ReduceMean", ["photo"], ["classes"], axes=[2, 3], keepdims=0)
+    graph = helper.make_graph([mean], "classifier", infos[:1], infos[1:])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "u2netp.onnx"
+    )
+    settings = Settings(u2net_home=str(tmp_path), model_checksum_disabled=True, auto_download=False)
+    with pytest.raises(ModelUnavailable, match="no saliency map"):
+        ModelManager(settings).load("u2netp")
 
 
 def test_a_damaged_rewritten_file_is_made_anew(tmp_path: Path, settings: Settings) -> None:

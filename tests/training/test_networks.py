@@ -1,4 +1,4 @@
-"""Networks, losses, the loop and the export: run where PyTorch is, which the product does without."""
+"""Networks, losses, pictures and the export: run where PyTorch is, which the product does without."""
 
 from __future__ import annotations
 
@@ -46,11 +46,6 @@ def training(folder: Path, **words: Any) -> loop.Training:
     return loop.Training(loop.Plan(**plan), folder)
 
 
-def weights_of(made: loop.Training) -> Any:
-    """All weights in one row."""
-    return torch.cat([weight.flatten() for weight in made.average.state_dict().values()])
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_answers_at_the_photos_size_and_at_its_coarser_levels(name: str) -> None:
     network = NETWORKS[name]()
@@ -84,33 +79,6 @@ def test_the_same_seed_draws_the_same_batches() -> None:
     assert first == second != other
     assert {len(batch) for batch in first} == {4}
     assert all(len({(draw.height, draw.width) for draw in batch}) == 1 for batch in first)
-
-
-def test_the_same_seed_trains_the_same_network(tmp_path: Path) -> None:
-    made = [training(tmp_path / name) for name in ("first", "second")]
-    for each in made:
-        each.run_epoch(discs(), workers=0)
-    assert torch.equal(weights_of(made[0]), weights_of(made[1]))
-
-
-def test_training_that_was_stopped_goes_on_to_the_same_network(tmp_path: Path) -> None:
-    whole = training(tmp_path / "whole")
-    whole.run_epoch(discs(), workers=0)
-    whole.run_epoch(discs(), workers=0)
-    first = training(tmp_path / "parts")
-    first.run_epoch(discs(), workers=0)
-    first.save()
-    second = training(tmp_path / "parts")
-    second.resume()
-    assert second.epoch == 1
-    second.run_epoch(discs(), workers=0)
-    assert torch.equal(weights_of(whole), weights_of(second))
-
-
-def test_a_checkpoint_of_another_plan_is_refused(tmp_path: Path) -> None:
-    training(tmp_path).save()
-    with pytest.raises(SystemExit, match="another plan"):
-        training(tmp_path, epochs=3).resume()
 
 
 def test_a_network_learns_to_find_a_disc(tmp_path: Path) -> None:
