@@ -77,6 +77,13 @@ def to_network_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray
     return planes
 
 
+def mean_of_looks(raw: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of two raw maps of one photo, float32 [h, w]; the other is brought to the size of the first."""
+    height, width = raw.shape
+    same_size = cv2.resize(np.ascontiguousarray(other), (width, height), interpolation=cv2.INTER_LINEAR)
+    return ((raw + same_size) * np.float32(0.5)).astype(np.float32, copy=False)
+
+
 def to_saliency(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     """Stretch a raw map float32 [h, w] to 0..1, as U²-Net's author does.
 

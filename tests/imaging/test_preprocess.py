@@ -73,3 +73,13 @@ def test_every_shape_gets_multiples_of_32_of_about_the_area(mode: str, area_px: 
             assert min(rows, columns) >= 32
             assert max(rows, columns) <= 4.6 * min(rows, columns)
             assert area_px / 1.5 <= rows * columns <= max(area_px * 1.25, 4 * 32 * 32)
+
+
+def test_the_mean_of_two_looks_has_the_size_of_the_first_and_lies_as_both_do() -> None:
+    first, other = np.zeros((64, 96), np.float32), np.zeros((32, 32), np.float32)
+    first[:, :48] = 1
+    other[:, :16] = 1
+    mean = preprocess.mean_of_looks(first, other)
+    assert mean.shape == first.shape and mean.dtype == np.float32
+    assert mean[:, :40].min() == 1 and mean[:, 56:].max() == 0
+    assert np.array_equal(preprocess.mean_of_looks(first, np.zeros_like(other)), first / 2)

@@ -6,11 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from app.config import Settings
 from app.errors import ModelUnavailable
 from app.imaging import preprocess
 from app.services import model_files, shipped_model
+from app.services.model_manager import ModelManager
+from app.services.quality import TIERS
 
 
 @pytest.fixture
@@ -71,3 +75,14 @@ def test_a_file_that_is_lost_or_another_is_unavailable_and_named(weights: Path, 
         shipped_model.find()
     assert str(file) in caught.value.detail
     assert str(weights) not in caught.value.advice
+
+
+def test_the_map_of_both_looks_lies_where_the_subject_does(tmp_path: Path) -> None:
+    """A square at the left: a second look that was left mirrored would find it at the right as well."""
+    rgb = np.full((240, 360, 3), (60, 110, 190), np.uint8)
+    rgb[70:170, 40:140] = (220, 40, 30)
+    session = ModelManager(Settings(u2net_home=str(tmp_path), auto_download=False)).load("tinycut")
+    for tier in TIERS.values():
+        saliency = session.infer(rgb, tier=tier)
+        third = saliency.shape[1] // 3
+        assert saliency[:, :third].mean() > 3 * saliency[:, -third:].mean(), tier.name
