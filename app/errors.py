@@ -94,7 +94,7 @@ class ModelUnavailable(AppError):
     """The network cannot be had: no file, no memory, or onnxruntime failed.
 
     `detail` says why, with file names and checksums: it is for the command line, never for a client or the log.
-    `advice` is for the log: a sentence without any of that, on what to do.
+    `advice` is for the log: a sentence without any of that, on what to do; empty where there is nothing but to wait.
     """
 
     status = 503

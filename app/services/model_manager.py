@@ -343,7 +343,7 @@ class ModelManager:
         """Let one thread at a time load a model."""
         lock = self._locks.setdefault(name, threading.Lock())
         if not lock.acquire(timeout=LOAD_WAIT_S):
-            raise ModelUnavailable(f"The model {name} is still being loaded.", advice="It is still being loaded.")
+            raise ModelUnavailable(f"The model {name} is still being loaded.", advice="")
         try:
             yield
         finally:

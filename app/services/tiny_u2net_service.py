@@ -339,7 +339,7 @@ class TinyU2NetService:
 
     def _tell_stand_in(self, stand_in: str, name: str, fault: ModelUnavailable) -> None:
         """Log what to do, once until it is told that the model serves again."""
-        if (name, fault.advice) not in self._told:
+        if fault.advice and (name, fault.advice) not in self._told:
             self._told |= {(name, fault.advice)}
             self._told_at_s = time.monotonic()
             level = logging.ERROR if stand_in == OPENCV_METHOD else logging.WARNING
