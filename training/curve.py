@@ -31,7 +31,7 @@ from training.loop import AREA_PX
 from training.photos import PEOPLE, read
 
 SETS = ("sod-dev", "davis-dev", "matting-dev")
-MACRO = "macro average of these"
+MACRO = "macro average of the three dev sets"
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
