@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,23 +102,22 @@ def shape(aspect: float, area_px: int) -> tuple[int, int]:
     return preprocess.network_size(1000, round(1000 * aspect), mode="dynamic", area_px=area_px)
 
 
-def with_targets(photos: Sequence[Photo], labels: Path) -> tuple[list[Example], list[float]]:
-    """Join photos with their true masks or soft targets; those whose target was dropped are left out.
-
-    Returns the examples and how often each is drawn.
-    """
+def with_targets(photos: Iterable[Photo], labels: Path) -> list[tuple[Photo, Example]]:
+    """Photos with their true masks or soft targets; those whose target was dropped are left out."""
     weights = {line["key"]: float(line["weight"]) for line in read_lines(labels)}
-    examples, draws = [], []
+    found = []
     for photo in photos:
         if photo.mask is not None:
-            examples.append(Example(photo.rgb, photo.mask, 1.0))
+            found.append((photo, Example(photo.rgb, photo.mask, 1.0)))
         elif weights.get(photo.key, 0.0) > 0:
             target = np.asarray(Image.open(labels / f"{photo.key}.png"))
-            examples.append(Example(photo.rgb, target, weights[photo.key]))
-        else:
-            continue
-        draws.append(DRAWN.get(photo.set_name, 1.0) if photo.mask is not None else 1.0)
-    return examples, draws
+            found.append((photo, Example(photo.rgb, target, weights[photo.key])))
+    return found
+
+
+def draws_of(photo: Photo) -> float:
+    """How often a photo is drawn: those with a true mask more often than others."""
+    return DRAWN.get(photo.set_name, 1.0) if photo.mask is not None else 1.0
 
 
 def without_targets(photos: Sequence[Photo], labels: Path) -> list[Example]:

@@ -46,16 +46,26 @@ def pairs_of(data: Path) -> Iterator[tuple[str, list[Pair]]]:
 
 
 @torch.no_grad()
+def raw_map(network: nn.Module, rgb: NDArray[np.uint8], area_px: int, *, mirrored: bool = False) -> NDArray[np.float32]:
+    """The network's map of a photo, or of the mirrored photo, float32 [h, w], lying as the photo does."""
+    size = preprocess.network_size(*rgb.shape[:2], mode="dynamic", area_px=area_px)
+    planes = preprocess.to_network_input(rgb, *size)
+    if mirrored:
+        planes = np.ascontiguousarray(planes[..., ::-1])
+    raw: NDArray[np.float32] = network(torch.from_numpy(planes))[0].sigmoid()[0, 0].numpy()
+    return raw[:, ::-1] if mirrored else raw
+
+
+def iou_of_map(raw: NDArray[np.float32], mask: NDArray[np.uint8]) -> float:
+    """IoU of a raw map, enlarged and cut at a half, with a true mask."""
+    height, width = mask.shape
+    saliency = cv2.resize(preprocess.to_saliency(raw), (width, height), interpolation=cv2.INTER_LINEAR)
+    return iou(saliency > 0.5, mask > HALF)
+
+
 def mean_iou(network: nn.Module, pairs: list[Pair], area_px: int) -> float:
     """Of the network's maps alone."""
-    found = []
-    for rgb, mask in pairs:
-        height, width = rgb.shape[:2]
-        size = preprocess.network_size(height, width, mode="dynamic", area_px=area_px)
-        raw = network(torch.from_numpy(preprocess.to_network_input(rgb, *size)))[0].sigmoid()[0, 0].numpy()
-        saliency = cv2.resize(preprocess.to_saliency(raw), (width, height), interpolation=cv2.INTER_LINEAR)
-        found.append(iou(saliency > 0.5, mask > HALF))
-    return statistics.mean(found)
+    return statistics.mean(iou_of_map(raw_map(network, rgb, area_px), mask) for rgb, mask in pairs)
 
 
 def draw(minutes: list[float], figures: dict[str, list[float]], path: Path) -> None:

@@ -10,16 +10,11 @@ import statistics
 import sys
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
 from tqdm import tqdm
 
 from app.imaging import preprocess
-from scripts.measure import iou, table
-from scripts.quality_metrics import HALF
-from training.curve import MACRO, SETS, pairs_of
+from scripts.measure import table
+from training.curve import MACRO, SETS, iou_of_map, pairs_of, raw_map
 from training.export import load
 from training.loop import AREA_PX
 
@@ -33,17 +28,6 @@ WAYS: tuple[tuple[float, ...], ...] = (
     (0.5625,),
     (1.5625,),
 )
-
-
-@torch.no_grad()
-def raw_map(network: nn.Module, rgb: NDArray[np.uint8], area_px: int, *, mirrored: bool) -> NDArray[np.float32]:
-    """The network's map of a photo, float32 [h, w], lying as the photo does."""
-    size = preprocess.network_size(*rgb.shape[:2], mode="dynamic", area_px=area_px)
-    planes = preprocess.to_network_input(rgb, *size)
-    if mirrored:
-        planes = np.ascontiguousarray(planes[..., ::-1])
-    raw: NDArray[np.float32] = network(torch.from_numpy(planes))[0].sigmoid()[0, 0].numpy()
-    return raw[:, ::-1] if mirrored else raw
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,9 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
                 for other in others:
                     raw = preprocess.mean_of_looks(raw, other)
-                saliency = preprocess.to_saliency(raw)
-                enlarged = preprocess.resize((saliency * 255).astype(np.uint8), *mask.shape)
-                found[way][name].append(iou(enlarged > HALF, mask > HALF))
+                found[way][name].append(iou_of_map(raw, mask))
     for way, by_set in found.items():
         means = {name: statistics.mean(values) for name, values in by_set.items()}
         macro = statistics.mean(means[name] for name in SETS)

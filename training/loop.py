@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from training import pictures
-from training.batches import Examples, batches, one_by_one, with_targets, without_targets
+from training.batches import Examples, batches, draws_of, one_by_one, with_targets, without_targets
 from training.losses import total_loss
 from training.networks import NETWORKS
 from training.photos import SETS, Photo, hashes_of, look_alikes, perceptual_hash, read
@@ -187,19 +187,17 @@ def prepare(data: Path, labels: Path) -> tuple[Examples, Examples, list[str]]:
     )
     kept = [photo for photo in photos if photo.key not in removed]
     to_train_on = [photo for photo in kept if not photo.held_out]
-    train, draws = with_targets(to_train_on, labels)
+    train = with_targets(to_train_on, labels)
     backgrounds = without_targets(to_train_on, labels)
-    aside = [photo for photo in kept if photo.held_out]
-    pairs = [(photo.set_name, *with_targets([photo], labels)) for photo in aside]
-    sets = [set_name for set_name, found, _ in pairs if found]
-    held_out = [found[0] for _, found, _ in pairs if found]
+    held_out = with_targets((photo for photo in kept if photo.held_out), labels)
     print(
         f"{len(train)} to train on, {len(backgrounds)} for backgrounds, {len(held_out)} held out, {len(photos)} in all"
     )
+    draws = [draws_of(photo) for photo, _ in train]
     return (
-        Examples(train, draws, backgrounds=backgrounds),
-        Examples(held_out, [1.0] * len(held_out), varied=False),
-        sets,
+        Examples([example for _, example in train], draws, backgrounds=backgrounds),
+        Examples([example for _, example in held_out], [1.0] * len(held_out), varied=False),
+        [photo.set_name for photo, _ in held_out],
     )
 
 
