@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, expect
 
 from scripts.box import Server
 from tests.browser.conftest import Visit
@@ -21,6 +21,7 @@ from tests.browser.people import CUT_OUT, LIMIT_MS, answer_once, choose, come, e
 from tests.support import encoded
 
 CROWD = 4
+LARGE = (6000, 4000)
 # Keeps every line that is said while the photo is worked on.
 _LISTEN = """() => {
   const line = document.getElementById("busy-line"), progress = document.getElementById("progress");
@@ -39,17 +40,25 @@ def heard(page: Page) -> list[str]:
     return [text for text, _again in groupby(line["text"] for line in page.evaluate("() => window.heard"))]
 
 
+@pytest.fixture(scope="module")
+def one_slot(model_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that works on one photo at a time, however many processors there are."""
+    with Server(env={**model_env, "CONCURRENCY": "1"}, log=tmp_path_factory.mktemp("one-slot") / "log") as server:
+        server.wait_for("/ready")
+        yield server
+
+
 @contextmanager
 def crowd(server: Server, photo: Path) -> Iterator[None]:
-    """A few photos of others, which are worked on or wait while the block runs, and go on until it ends."""
+    """Others whose photo is worked on or waits while the block runs, and who send it again until it ends. It is made so
+    large that whoever comes after them waits for seconds on any machine."""
     over = threading.Event()
     first = threading.Semaphore(0)
+    large = encoded(Image.open(photo).resize(LARGE), "JPEG")
 
     def person() -> None:
         while not over.is_set():
-            answer = requests.post(
-                f"{server.url}/api/remove-background", files={"file": photo.read_bytes()}, timeout=60
-            )
+            answer = requests.post(f"{server.url}/api/remove-background", files={"file": large}, timeout=60)
             assert answer.status_code in (200, 429, 503), answer.text
             first.release()
 
@@ -90,30 +99,33 @@ def test_the_stage_of_the_work_is_told(page: Page, photos: dict[str, Path]) -> N
 
 
 def test_the_place_in_the_queue_is_told_and_a_photo_can_be_called_back(
-    page: Page, server: Server, photos: dict[str, Path]
+    visit: Visit, one_slot: Server, photos: dict[str, Path]
 ) -> None:
+    page = visit(url=one_slot.url)
     come(page)
-    gone: list[Request] = []
-    page.on("requestfailed", lambda request: gone.append(request))
-    with crowd(server, photos["bike"]):
+    with crowd(one_slot, photos["bike"]):
         choose(page, photos["girl"])
         expect(page.locator("#busy-line")).to_contain_text("In the queue:", timeout=LIMIT_MS)
-        page.get_by_role("button", name="Cancel").click()
+        with page.expect_event("requestfailed", lambda request: request.url.endswith("/remove-background")) as gone:
+            page.get_by_role("button", name="Cancel").click()
         wait_for(page, "cancelled")
-    assert [request.method for request in gone if request.url.endswith("/api/remove-background")] == ["POST"]
+    assert gone.value.method == "POST"
     expect(page.get_by_role("button", name="Try again")).to_be_focused()
     choose(page, photos["hockey"])
     wait_for(page, "done")
     assert entries(page, "cancelled").count() == 1
 
 
-def test_the_place_is_counted_in_photos_that_are_before_it(page: Page, server: Server, photos: dict[str, Path]) -> None:
+def test_the_place_is_counted_in_photos_that_are_before_it(
+    visit: Visit, one_slot: Server, photos: dict[str, Path]
+) -> None:
     # The real queue moves as it likes: here it has the lengths that are to be said.
     places = iter([3, 2, 1])
+    page = visit(url=one_slot.url)
     page.route("**/api/progress/*", lambda route: route.fulfill(json={"state": "queued", "place": next(places, 1)}))
     come(page)
     listen(page)
-    with crowd(server, photos["bike"]):
+    with crowd(one_slot, photos["bike"]):
         choose(page, photos["girl"])
         expect(page.locator("#busy-line")).to_have_text("In the queue: yours is next", timeout=LIMIT_MS)
     wait_for(page, "done")
