@@ -33,7 +33,7 @@ sys.path.insert(0, str(REPO))
 from app import config  # noqa: E402
 from app.config import Settings  # noqa: E402
 from app.imaging import decode, encode, preprocess, refine  # noqa: E402
-from app.imaging.confidence import agreement  # noqa: E402
+from app.imaging.confidence import TINYCUT, U2NETP, agreement  # noqa: E402
 from app.imaging.confidence import confidence as confidence_of  # noqa: E402
 from app.services import model_rewrites, opencv_fallback  # noqa: E402
 from app.services.model_files import TINY_MODEL  # noqa: E402
@@ -125,12 +125,18 @@ def sod_photos(about: str, every: int = 1) -> Iterator[tuple[NDArray[np.uint8], 
 
 def confidence() -> None:
     """What the confidence of an answer stands for: photos of sod-dev, by how far their maps agree with their masks."""
-    session = real_service().models.load(TINY_MODEL)
-    found = []
-    for rgb, mask in sod_photos("confidence"):
-        saliency = session.infer(rgb)
-        true = np.asarray(mask.resize(saliency.shape[::-1])) > 127
-        found.append((agreement(saliency), confidence_of(saliency), iou(saliency > 0.5, true)))
+    models = real_service().models
+    for name, curve in ((TINY_MODEL, U2NETP), (SHIPPED_MODEL, TINYCUT)):
+        session = models.load(name)
+        found = []
+        for rgb, mask in sod_photos(f"confidence of {name}"):
+            saliency = session.infer(rgb)
+            true = np.asarray(mask.resize(saliency.shape[::-1])) > 127
+            found.append((agreement(saliency), confidence_of(saliency, curve), iou(saliency > 0.5, true)))
+        _confidence_table(name, found)
+
+
+def _confidence_table(name: str, found: list[tuple[float, float, float]]) -> None:
     unknown = [row for row in found if row[1] == 0]
     found = sorted(row for row in found if row[1] > 0)
     eighths = [found[len(found) * k // 8 : len(found) * (k + 1) // 8] for k in range(8)]
@@ -143,7 +149,8 @@ def confidence() -> None:
             f"{statistics.mean(row[2] for row in unknown):.2f}" if unknown else "–",
         )
     )
-    table("Confidence on sod-dev", ("photos", "agreement", "confidence", "mean IoU with the truth"), rows)
+    columns = ("photos", "agreement", "confidence", "mean IoU with the truth")
+    table(f"Confidence of {name} on sod-dev", columns, rows)
 
 
 def fallback_iou(every: int = 1) -> list[float]:

@@ -29,6 +29,7 @@ from app.hosting import MIB
 from app.imaging import decode, encode, preprocess, refine
 from app.imaging.backdrop import Plain
 from app.imaging.color import RGB, parse_color
+from app.imaging.confidence import TINYCUT, U2NETP
 from app.imaging.confidence import confidence as confidence_of
 from app.imaging.decode import Probe
 from app.metrics import StageTimings
@@ -41,6 +42,7 @@ from app.services.options import CutoutOptions, ImageBehind
 from app.services.progress import Progress
 from app.services.quality import TIERS
 from app.services.remote_image import RemoteImages
+from app.services.shipped_model import SHIPPED_MODEL
 from app.services.sizing import Plan
 
 if TYPE_CHECKING:
@@ -513,7 +515,7 @@ class TinyU2NetService:
 
 
 def _confidence(saliency: NDArray[np.float32], method: str) -> float:
-    sure = confidence_of(saliency)
+    sure = confidence_of(saliency, TINYCUT if method == SHIPPED_MODEL else U2NETP)
     return min(sure, OPENCV_CONFIDENCE) if method == OPENCV_METHOD else sure
 
 

@@ -290,6 +290,12 @@ def test_an_answer_tells_how_sure_it_is_and_that_an_animation_lost_its_other_fra
     assert 0.5 < float(image.headers["X-Confidence"]) <= 0.9
 
 
+def test_the_same_map_is_as_sure_as_the_network_that_made_it(client: FlaskClient, models: FakeModels) -> None:
+    by_u2netp = post(client).get_json()["confidence"]
+    models.session.method = "tinycut"
+    assert post(client).get_json()["confidence"] < by_u2netp == 0.9
+
+
 def test_private_exif_is_never_passed_on_and_the_resolution_is(client: FlaskClient) -> None:
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
