@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from scripts.box import Server
-from tests.support import need, need_program
+from tests.support import need, need_program, page_file
 
 # As root, in a container without a GPU.
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu"]
@@ -19,9 +19,8 @@ OWN_SCHEMES = ("data", "blob")
 # What Chromium itself writes to the console for an answer that is an error, or for none.
 NO_RESOURCE = "Failed to load resource"
 
-STYLES = 'link[rel="stylesheet"]'
-# The page's files have addresses of their version.
-LOAD = f"window.load = (name) => import(new URL(`js/${{name}}`, document.querySelector('{STYLES}').href));"
+# Imports a module of the page by its name.
+LOAD = f"window.load = (name) => import(`{page_file('js/')}${{name}}`);"
 
 Visit = Callable[..., Page]
 
@@ -93,9 +92,10 @@ def photos(data_dir: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def home(page: Page) -> Page:
-    """A page that is at `/`, maybe still loading: tests of single modules `load` them there, by name."""
+def blank(page: Page) -> Page:
+    """Nothing but a text of the page's origin, for tests of single modules, which `load` them by name: the page itself
+    would be at work on its example beside them."""
     page.add_init_script(LOAD)
-    page.goto("/", wait_until="commit")
-    page.wait_for_selector(STYLES, state="attached")
+    page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    page.goto(page_file("style.css"))
     return page

@@ -103,12 +103,18 @@ def test_another_photo_can_be_chosen_while_the_exact_picture_is_made(page: Page,
 # ---- keys
 
 
-@pytest.fixture
-def page_with_a_key(visit: Visit, model_env: dict[str, str], tmp_path: Path) -> Iterator[Page]:
-    """A page of a server that wants the key "right-key"."""
-    with Server(env={**model_env, "API_KEYS": "right-key"}, log=tmp_path / "log") as server:
+@pytest.fixture(scope="module")
+def server_with_a_key(model_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that wants the key "right-key"."""
+    log = tmp_path_factory.mktemp("server-with-a-key") / "log"
+    with Server(env={**model_env, "API_KEYS": "right-key"}, log=log) as server:
         server.wait_for("/ready")
-        yield visit(url=server.url, may_fail=True)
+        yield server
+
+
+@pytest.fixture
+def page_with_a_key(visit: Visit, server_with_a_key: Server) -> Page:
+    return visit(url=server_with_a_key.url, may_fail=True)
 
 
 @pytest.mark.parametrize("wrong", ["wrong-key", "clé", "ключ", ""])

@@ -14,16 +14,16 @@ from tests.support import encoded, opened, picture
 FILES = 'const files = await load("files.js");'
 
 
-def in_page(home: Page, code: str, given: object = None) -> object:
+def in_page(blank: Page, code: str, given: object = None) -> object:
     """Run the body of a function of `files` (the module) and `given` in the page; bytes go in as base64."""
     helpers = """
       const blobOf = (text, type) => new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], { type });
       const textOf = async (blob) => btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
     """
-    return home.evaluate(f"async (given) => {{ {FILES} {helpers} {code} }}", given)
+    return blank.evaluate(f"async (given) => {{ {FILES} {helpers} {code} }}", given)
 
 
-def test_a_result_is_named_after_its_photo(home: Page) -> None:
+def test_a_result_is_named_after_its_photo(blank: Page) -> None:
     names = {
         ("IMG_1.HEIC", "jpeg"): "IMG_1.jpg",
         ("Grüße 写真.v2.jpeg", "png"): "Grüße 写真.v2.png",
@@ -38,25 +38,25 @@ def test_a_result_is_named_after_its_photo(home: Page) -> None:
         ("photo\u202egnp.exe", "png"): "photo_gnp.png",
         ("🙂" * 300 + ".png", "png"): "🙂" * 100 + ".png",
     }
-    given = in_page(home, "return given.map(([name, format]) => files.nameFor(name, format));", list(names))
+    given = in_page(blank, "return given.map(([name, format]) => files.nameFor(name, format));", list(names))
     assert given == list(names.values())
 
 
-def test_a_saved_picture_is_downloaded_whole_under_its_name(home: Page) -> None:
+def test_a_saved_picture_is_downloaded_whole_under_its_name(blank: Page) -> None:
     content = encoded(picture())
-    with home.expect_download() as downloading:
-        in_page(home, 'files.save(blobOf(given, "image/png"), "Grüße 写真.png");', base64.b64encode(content).decode())
+    with blank.expect_download() as downloading:
+        in_page(blank, 'files.save(blobOf(given, "image/png"), "Grüße 写真.png");', base64.b64encode(content).decode())
     download = downloading.value
     assert download.suggested_filename == "Grüße 写真.png"
     assert download.path().read_bytes() == content
 
 
-def test_a_copied_picture_is_on_the_clipboard(home: Page) -> None:
-    home.context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_a_copied_picture_is_on_the_clipboard(blank: Page) -> None:
+    blank.context.grant_permissions(["clipboard-read", "clipboard-write"])
     photo = picture(mode="RGBA")
     photo.putpixel((3, 3), (0, 0, 0, 0))
     copied = in_page(
-        home,
+        blank,
         """
         if (!files.canCopy) return null;
         await files.copy(Promise.resolve(blobOf(given, "image/png")));
@@ -69,10 +69,10 @@ def test_a_copied_picture_is_on_the_clipboard(home: Page) -> None:
     assert (np.asarray(opened(base64.b64decode(copied)).convert("RGBA")) == np.asarray(photo)).all()
 
 
-def test_a_browser_that_cannot_copy_is_known(home: Page) -> None:
-    home.add_init_script("delete globalThis.ClipboardItem;")
-    home.reload(wait_until="domcontentloaded")
-    assert in_page(home, "return files.canCopy;") is False
+def test_a_browser_that_cannot_copy_is_known(blank: Page) -> None:
+    blank.add_init_script("delete globalThis.ClipboardItem;")
+    blank.reload()
+    assert in_page(blank, "return files.canCopy;") is False
 
 
 # Debian's Chromium has no navigator.share: a stub stands for the phone's share sheet and notes what it is given.
@@ -99,23 +99,25 @@ SHARE = """
         ("AbortError", {"can": True, "canText": False, "done": False, "shared": []}),
     ],
 )
-def test_a_share_sheet_gets_the_file_and_may_be_dismissed(home: Page, title: str, answer: Mapping[str, object]) -> None:
-    home.add_init_script(SHARE_SHEET)
-    home.reload(wait_until="domcontentloaded")
-    assert in_page(home, SHARE, title) == answer
+def test_a_share_sheet_gets_the_file_and_may_be_dismissed(
+    blank: Page, title: str, answer: Mapping[str, object]
+) -> None:
+    blank.add_init_script(SHARE_SHEET)
+    blank.reload()
+    assert in_page(blank, SHARE, title) == answer
 
 
-def test_a_share_sheet_that_fails_says_so(home: Page) -> None:
-    home.add_init_script(SHARE_SHEET)
-    home.reload(wait_until="domcontentloaded")
+def test_a_share_sheet_that_fails_says_so(blank: Page) -> None:
+    blank.add_init_script(SHARE_SHEET)
+    blank.reload()
     with pytest.raises(Error, match="NotAllowedError"):
-        in_page(home, SHARE, "NotAllowedError")
+        in_page(blank, SHARE, "NotAllowedError")
 
 
-def test_a_browser_without_a_share_sheet_is_known(home: Page) -> None:
-    home.add_init_script("delete Navigator.prototype.canShare;")
-    home.reload(wait_until="domcontentloaded")
-    assert in_page(home, SHARE) == {"can": False}
+def test_a_browser_without_a_share_sheet_is_known(blank: Page) -> None:
+    blank.add_init_script("delete Navigator.prototype.canShare;")
+    blank.reload()
+    assert in_page(blank, SHARE) == {"can": False}
 
 
 CANVAS = """
@@ -131,8 +133,8 @@ CANVAS = """
 
 
 @pytest.mark.parametrize("image_format", ["png", "webp", "jpeg"])
-def test_a_canvas_is_written_in_the_format_that_was_asked_for(home: Page, image_format: str) -> None:
-    answer = in_page(home, CANVAS, {"width": 64, "height": 48, "format": image_format, "quality": 0.9})
+def test_a_canvas_is_written_in_the_format_that_was_asked_for(blank: Page, image_format: str) -> None:
+    answer = in_page(blank, CANVAS, {"width": 64, "height": 48, "format": image_format, "quality": 0.9})
     assert isinstance(answer, list)
     written = opened(base64.b64decode(answer[1]))
     assert answer[0] == f"image/{image_format}"
@@ -146,7 +148,7 @@ def test_a_canvas_is_written_in_the_format_that_was_asked_for(home: Page, image_
     [(64, "avif", "This browser cannot write AVIF files. Choose PNG."), (0, "png", "could not write so large")],
 )
 def test_a_canvas_that_cannot_be_written_is_a_clear_error(
-    home: Page, width: int, image_format: str, sentence: str
+    blank: Page, width: int, image_format: str, sentence: str
 ) -> None:
     with pytest.raises(Error, match=sentence):
-        in_page(home, CANVAS, {"width": width, "height": 48, "format": image_format})
+        in_page(blank, CANVAS, {"width": width, "height": 48, "format": image_format})

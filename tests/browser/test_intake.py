@@ -23,15 +23,23 @@ PUT_PICTURE = """async (bytes) => navigator.clipboard.write([
 ])"""
 
 
-@pytest.fixture
-def page_online(visit: Visit, model_env: dict[str, str], photos: dict[str, Path], tmp_path: Path) -> Iterator[Page]:
-    """A page whose server finds one photo on the internet, at ADDRESS."""
+@pytest.fixture(scope="module")
+def server_online(
+    model_env: dict[str, str], photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server that finds one photo on the internet, at ADDRESS."""
     with fake_internet.serving() as host:
         host.answer("/a%20girl.png", fake_internet.page(photos["girl"].read_bytes()))
         env = {**model_env, "TEST_HOST_PORT": str(host.server_address[1])}
-        with Server(env=env, log=tmp_path / "log", app="tests.browser.internet:app") as server:
+        log = tmp_path_factory.mktemp("server-online") / "log"
+        with Server(env=env, log=log, app="tests.browser.internet:app") as server:
             server.wait_for("/ready")
-            yield visit(url=server.url, may_fail=True, permissions=["clipboard-read", "clipboard-write"])
+            yield server
+
+
+@pytest.fixture
+def page_online(visit: Visit, server_online: Server) -> Page:
+    return visit(url=server_online.url, may_fail=True, permissions=["clipboard-read", "clipboard-write"])
 
 
 def names(page: Page) -> list[str]:

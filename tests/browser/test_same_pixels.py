@@ -38,8 +38,7 @@ BLUE: Look = {"kind": "color", "color": "#3366cc"}
 
 # Paints a look; `how` it is settled: "now" before it is painted, "later" while another look is set, or not at all.
 PAINT = """async ({ cutout, original, image, look, how }) => {
-  const folder = document.querySelector('link[rel="stylesheet"]').href.replace(/style\\.css.*/, "js/");
-  const { Scene } = await import(`${folder}scene.js`);
+  const { Scene } = await load("scene.js");
   const decode = async (bytes) => bytes && createImageBitmap(new Blob([Uint8Array.fromBase64(bytes)]));
   const scene = new Scene(await decode(cutout), await decode(original));
   if (image) look.background.bitmap = await decode(image);
@@ -65,7 +64,6 @@ class Studio:
         self._page = page
         self._server = server
         self._photo = photo
-        page.goto("/")
 
     def painted(self, look: Look, image: bytes | None = None, *, how: str = "now") -> Pixels:
         """What the page paints, RGBA with straight alpha, uint8 [H, W, 4]."""
@@ -91,7 +89,7 @@ def served(url: str, photo: bytes, words: tuple[tuple[str, str], ...], image: by
 
 
 @pytest.fixture
-def studio(page: Page, server: Server, data_dir: Path) -> Callable[[str], Studio]:
+def studio(blank: Page, server: Server, data_dir: Path) -> Callable[[str], Studio]:
     """Makes the studio of one of PHOTOS."""
 
     def make(name: str) -> Studio:
@@ -100,7 +98,7 @@ def studio(page: Page, server: Server, data_dir: Path) -> Callable[[str], Studio
             exif = Image.Exif()
             exif[0x0112] = 6
             photo = encoded(Image.open(io.BytesIO(photo)), "JPEG", quality=95, exif=exif)
-        return Studio(page, server, photo)
+        return Studio(blank, server, photo)
 
     return make
 

@@ -9,8 +9,7 @@ from playwright.sync_api import Page
 
 # A scene of 100 × 80, a red square in it from 30, 20 to 60, 50, whose original is green; of twice its size.
 STUDIO = """async () => {
-  const folder = document.querySelector('link[rel="stylesheet"]').href.replace(/style\\.css.*/, "js/");
-  const { Scene } = await import(`${folder}scene.js`);
+  const { Scene } = await load("scene.js");
   const canvasOf = (width, height, paint) => {
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     paint(canvas.getContext("2d"));
@@ -32,11 +31,10 @@ RED, GREEN, BLUE, NOTHING = [255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]
 
 
 @pytest.fixture
-def scene(page: Page) -> Page:
-    """The page with `studio` in it."""
-    page.goto("/")
-    page.evaluate(STUDIO)
-    return page
+def scene(blank: Page) -> Page:
+    """A page with `studio` in it."""
+    blank.evaluate(STUDIO)
+    return blank
 
 
 def run(page: Page, script: str) -> Any:

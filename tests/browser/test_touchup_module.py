@@ -58,10 +58,10 @@ def data_url(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(encoded(Image.fromarray(pixels))).decode()}"
 
 
-def touch_up(home: Page, cutout: np.ndarray, original: np.ndarray | None, actions: Sequence[Action]) -> list[Moment]:
+def touch_up(blank: Page, cutout: np.ndarray, original: np.ndarray | None, actions: Sequence[Action]) -> list[Moment]:
     """Do the actions of a TouchUp, or just LOOK; what the page had after each of them but within strokes."""
     words = {"cutout": data_url(cutout), "original": None if original is None else data_url(original)}
-    answer = home.evaluate(RUN, {**words, "actions": actions})
+    answer = blank.evaluate(RUN, {**words, "actions": actions})
     assert answer["canvasCount"] == 1
     assert answer["canKeep"] == (original is not None)
     return [
@@ -121,8 +121,8 @@ def cutout(original: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def test_a_tap_erases_a_round_dab_with_a_soft_rim(home: Page, cutout: np.ndarray, original: np.ndarray) -> None:
-    before, after = touch_up(home, cutout, original, [LOOK, *stroke(ERASE, 50, (60, 100))])
+def test_a_tap_erases_a_round_dab_with_a_soft_rim(blank: Page, cutout: np.ndarray, original: np.ndarray) -> None:
+    before, after = touch_up(blank, cutout, original, [LOOK, *stroke(ERASE, 50, (60, 100))])
     distance = distance_to([(60, 100)])
     assert (after.pixels[distance < 40] == 0).all()
     assert (after.pixels[distance > 50] == before.pixels[distance > 50]).all()
@@ -132,8 +132,8 @@ def test_a_tap_erases_a_round_dab_with_a_soft_rim(home: Page, cutout: np.ndarray
     assert rim[-1] > 225
 
 
-def test_kept_pixels_have_the_originals_colours(home: Page, cutout: np.ndarray, original: np.ndarray) -> None:
-    (after,) = touch_up(home, cutout, original, stroke(KEEP, 50, (200, 100), (280, 250)))
+def test_kept_pixels_have_the_originals_colours(blank: Page, cutout: np.ndarray, original: np.ndarray) -> None:
+    (after,) = touch_up(blank, cutout, original, stroke(KEEP, 50, (200, 100), (280, 250)))
     solid = distance_to([(200, 100), (280, 250)]) < 40
     assert np.abs(after.pixels[solid].astype(int) - original[solid]).max() <= 1
 
@@ -145,9 +145,9 @@ def test_kept_pixels_have_the_originals_colours(home: Page, cutout: np.ndarray, 
     points=st.lists(st.tuples(st.floats(-50, WIDTH + 50), st.floats(-50, HEIGHT + 50)), min_size=1, max_size=6),
 )
 def test_a_stroke_covers_its_whole_way_evenly(
-    home: Page, cutout: np.ndarray, original: np.ndarray, mode: str, radius_px: float, points: list[Point]
+    blank: Page, cutout: np.ndarray, original: np.ndarray, mode: str, radius_px: float, points: list[Point]
 ) -> None:
-    before, after = touch_up(home, cutout, original, [LOOK, *stroke(mode, radius_px, *points)])
+    before, after = touch_up(blank, cutout, original, [LOOK, *stroke(mode, radius_px, *points)])
     rim_px = max(1, 0.2 * radius_px)
     strength = ((radius_px - distance_to(points)) / rim_px).clip(0, 1)
     alpha = before.pixels[:, :, 3]
@@ -155,41 +155,41 @@ def test_a_stroke_covers_its_whole_way_evenly(
     assert np.abs(after.pixels[:, :, 3] - (alpha + strength * (goal - alpha.astype(float)))).max() <= 2
 
 
-def test_a_fast_move_leaves_no_gap(home: Page, cutout: np.ndarray, original: np.ndarray) -> None:
-    (after,) = touch_up(home, cutout, original, stroke(ERASE, 3, (5, 20), (WIDTH - 5, 20)))
+def test_a_fast_move_leaves_no_gap(blank: Page, cutout: np.ndarray, original: np.ndarray) -> None:
+    (after,) = touch_up(blank, cutout, original, stroke(ERASE, 3, (5, 20), (WIDTH - 5, 20)))
     assert (after.pixels[20, 5 : WIDTH - 5] == 0).all()
 
 
 def test_rubbing_to_and_fro_within_a_stroke_is_as_passing_once(
-    home: Page, cutout: np.ndarray, original: np.ndarray
+    blank: Page, cutout: np.ndarray, original: np.ndarray
 ) -> None:
     way = [(50.0, 60.0), (180.0, 80.0)]
-    (once,) = touch_up(home, cutout, original, stroke(ERASE, 40, *way))
-    (often,) = touch_up(home, cutout, original, stroke(ERASE, 40, *(way * 5)))
+    (once,) = touch_up(blank, cutout, original, stroke(ERASE, 40, *way))
+    (often,) = touch_up(blank, cutout, original, stroke(ERASE, 40, *(way * 5)))
     assert (once.pixels == often.pixels).all()
 
 
 @pytest.mark.parametrize("mode", [ERASE, KEEP])
 def test_a_stroke_drawn_twice_changes_nothing_more_in_its_solid_part(
-    home: Page, cutout: np.ndarray, original: np.ndarray, mode: str
+    blank: Page, cutout: np.ndarray, original: np.ndarray, mode: str
 ) -> None:
     drawn = stroke(mode, 40, (120, 60), (280, 270))
-    once, twice = touch_up(home, cutout, original, drawn + drawn)
+    once, twice = touch_up(blank, cutout, original, drawn + drawn)
     solid = distance_to([(120, 60), (280, 270)]) < 32
     assert (once.pixels[solid] == twice.pixels[solid]).all()
 
 
 @pytest.mark.parametrize("scale", [0.5, 2, 3.3])
-def test_an_original_of_another_size_is_brought_to_the_cutouts(home: Page, cutout: np.ndarray, scale: float) -> None:
+def test_an_original_of_another_size_is_brought_to_the_cutouts(blank: Page, cutout: np.ndarray, scale: float) -> None:
     original = slopes(round(WIDTH * scale), round(HEIGHT * scale))
-    (after,) = touch_up(home, cutout, original, stroke(KEEP, 400, (WIDTH / 2, HEIGHT / 2)))
+    (after,) = touch_up(blank, cutout, original, stroke(KEEP, 400, (WIDTH / 2, HEIGHT / 2)))
     assert np.abs(after.pixels.astype(int) - slopes(WIDTH, HEIGHT)).max() <= 2
 
 
-def test_each_stroke_is_undone_and_redone_alone(home: Page, cutout: np.ndarray, original: np.ndarray) -> None:
+def test_each_stroke_is_undone_and_redone_alone(blank: Page, cutout: np.ndarray, original: np.ndarray) -> None:
     strokes = [stroke(ERASE, 60, (100, 100), (250, 260)), stroke(KEEP, 40, (120, 120)), stroke(ERASE, 20, (20, 250))]
     actions = [LOOK, *sum(strokes, []), *[("undo",)] * 3, *[("redo",)] * 3]
-    moments = touch_up(home, cutout, original, actions)
+    moments = touch_up(blank, cutout, original, actions)
     way = moments[0:4]
     assert [moment.can_undo for moment in moments] == [False, *[True] * 5, False, *[True] * 3]
     assert [moment.can_redo for moment in moments] == [False] * 4 + [True] * 5 + [False]
@@ -199,27 +199,27 @@ def test_each_stroke_is_undone_and_redone_alone(home: Page, cutout: np.ndarray, 
         assert (moment.pixels == same.pixels).all()
 
 
-def test_a_stroke_after_an_undo_takes_the_place_of_what_was_undone(home: Page, cutout: np.ndarray) -> None:
+def test_a_stroke_after_an_undo_takes_the_place_of_what_was_undone(blank: Page, cutout: np.ndarray) -> None:
     first, second = stroke(ERASE, 30, (50, 50)), stroke(ERASE, 30, (90, 90))
-    *_, after, redone = touch_up(home, cutout, None, [*first, ("undo",), *second, ("redo",)])
-    (alone,) = touch_up(home, cutout, None, second)
+    *_, after, redone = touch_up(blank, cutout, None, [*first, ("undo",), *second, ("redo",)])
+    (alone,) = touch_up(blank, cutout, None, second)
     assert not after.can_redo
     assert (redone.pixels == alone.pixels).all()
 
 
-def test_a_reset_gives_the_cutout_back_and_can_itself_be_undone(home: Page, cutout: np.ndarray) -> None:
+def test_a_reset_gives_the_cutout_back_and_can_itself_be_undone(blank: Page, cutout: np.ndarray) -> None:
     actions = [LOOK, *stroke(ERASE, 60, (100, 100), (250, 260)), ("reset",), ("undo",), ("redo",)]
-    cut, touched, reset, undone, redone = touch_up(home, cutout, None, actions)
+    cut, touched, reset, undone, redone = touch_up(blank, cutout, None, actions)
     assert [moment.is_touched for moment in (cut, touched, reset, undone, redone)] == [False, True, False, True, False]
     assert (reset.pixels == cut.pixels).all()
     assert (undone.pixels == touched.pixels).all()
     assert (redone.pixels == cut.pixels).all()
 
 
-def test_old_steps_are_forgotten_to_save_memory_but_a_reset_still_gives_the_cutout(home: Page) -> None:
+def test_old_steps_are_forgotten_to_save_memory_but_a_reset_still_gives_the_cutout(blank: Page) -> None:
     cutout = np.full((2048, 2048, 4), 255, np.uint8)  # 64 tiles
     everything = stroke(ERASE, 5000, (1000, 1000))
-    moments = touch_up(home, cutout, None, [*everything * 6, *[("undo",)] * 5, ("reset",)])
+    moments = touch_up(blank, cutout, None, [*everything * 6, *[("undo",)] * 5, ("reset",)])
     undone, reset = moments[6:-1], moments[-1]
     assert [moment.can_undo for moment in undone] == [True, True, True, False, False]
     assert undone[-1].is_touched
@@ -227,14 +227,14 @@ def test_old_steps_are_forgotten_to_save_memory_but_a_reset_still_gives_the_cuto
     assert (reset.pixels == cutout).all()
 
 
-def test_a_stroke_beside_the_picture_is_nothing_to_undo(home: Page, cutout: np.ndarray) -> None:
-    (after,) = touch_up(home, cutout, None, stroke(ERASE, 20, (-500, 10), (-40, 90)))
+def test_a_stroke_beside_the_picture_is_nothing_to_undo(blank: Page, cutout: np.ndarray) -> None:
+    (after,) = touch_up(blank, cutout, None, stroke(ERASE, 20, (-500, 10), (-40, 90)))
     assert not after.can_undo
     assert not after.is_touched
 
 
-def test_without_an_original_only_erasing_is_possible(home: Page, cutout: np.ndarray) -> None:
-    (after,) = touch_up(home, cutout, None, stroke(ERASE, 20, (30, 30)))
+def test_without_an_original_only_erasing_is_possible(blank: Page, cutout: np.ndarray) -> None:
+    (after,) = touch_up(blank, cutout, None, stroke(ERASE, 20, (30, 30)))
     assert after.pixels[30, 30, 3] == 0
     with pytest.raises(Error, match="no original to bring pixels back from"):
-        touch_up(home, cutout, None, stroke(KEEP, 20, (30, 30)))
+        touch_up(blank, cutout, None, stroke(KEEP, 20, (30, 30)))

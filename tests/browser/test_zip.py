@@ -29,9 +29,9 @@ RUN = """async (files) => {
 NAMES = st.text(st.sampled_from(string.ascii_letters + string.digits + " .()-_äßñ写真🙂"), min_size=1, max_size=20)
 
 
-def packed(home: Page, files: Sequence[tuple[str, bytes]]) -> zipfile.ZipFile:
+def packed(blank: Page, files: Sequence[tuple[str, bytes]]) -> zipfile.ZipFile:
     """The archive that the page makes of these files, found whole by zipfile."""
-    url = home.evaluate(RUN, [(name, base64.b64encode(data).decode()) for name, data in files])
+    url = blank.evaluate(RUN, [(name, base64.b64encode(data).decode()) for name, data in files])
     kind, _, content = url.partition(",")
     assert kind == "data:application/zip;base64"
     archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(content)))
@@ -41,8 +41,8 @@ def packed(home: Page, files: Sequence[tuple[str, bytes]]) -> zipfile.ZipFile:
 
 @settings(bounded, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(st.tuples(NAMES, st.binary(max_size=200)), min_size=1, max_size=8))
-def test_every_file_is_in_the_archive_under_a_name_of_its_own(home: Page, files: list[tuple[str, bytes]]) -> None:
-    archive = packed(home, files)
+def test_every_file_is_in_the_archive_under_a_name_of_its_own(blank: Page, files: list[tuple[str, bytes]]) -> None:
+    archive = packed(blank, files)
     names = archive.namelist()
     assert [archive.read(name) for name in names] == [content for _, content in files]
     assert len({name.lower() for name in names}) == len(files)
@@ -60,22 +60,22 @@ def test_every_file_is_in_the_archive_under_a_name_of_its_own(home: Page, files:
         (["plain", "plain"], ["plain", "plain (2)"]),
     ],
 )
-def test_names_stay_as_they_are_unless_they_are_equal(home: Page, given_names: list[str], names: list[str]) -> None:
-    assert packed(home, [(name, b"photo") for name in given_names]).namelist() == names
+def test_names_stay_as_they_are_unless_they_are_equal(blank: Page, given_names: list[str], names: list[str]) -> None:
+    assert packed(blank, [(name, b"photo") for name in given_names]).namelist() == names
 
 
-def test_a_large_photo_is_stored_as_it_is_with_the_time_of_now(home: Page) -> None:
+def test_a_large_photo_is_stored_as_it_is_with_the_time_of_now(blank: Page) -> None:
     photo = bytes(range(256)) * 8_000  # 2 MB: a browser reads that in many pieces
     began = datetime.now()
-    (entry,) = packed(home, [("photo.png", photo)]).infolist()
+    (entry,) = packed(blank, [("photo.png", photo)]).infolist()
     assert entry.compress_type == zipfile.ZIP_STORED
     assert entry.file_size == entry.compress_size == len(photo)
     assert timedelta(seconds=-2) <= datetime(*entry.date_time) - began < timedelta(minutes=1)
 
 
-def test_without_a_file_there_is_no_archive_but_a_clear_error(home: Page) -> None:
+def test_without_a_file_there_is_no_archive_but_a_clear_error(blank: Page) -> None:
     with pytest.raises(Error, match="RangeError: There is no file to put into the ZIP"):
-        packed(home, [])
+        packed(blank, [])
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_without_a_file_there_is_no_archive_but_a_clear_error(home: Page) -> Non
     [(2, 2**31, "more than 4 GB: too much for one ZIP"), (2**16, 1, "A ZIP holds at most 65535 files")],
 )
 def test_more_than_a_zip_can_hold_is_refused_before_anything_is_read(
-    home: Page, count: int, size_bytes: int, sentence: str
+    blank: Page, count: int, size_bytes: int, sentence: str
 ) -> None:
     run = """async ([count, size]) => {
       const { zip } = await load("zip.js");
       await zip(Array.from({ length: count }, (_, number) => ({ name: `${number}`, blob: { size } })));
     }"""
     with pytest.raises(Error, match=sentence):
-        home.evaluate(run, [count, size_bytes])
+        blank.evaluate(run, [count, size_bytes])

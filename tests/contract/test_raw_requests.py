@@ -18,9 +18,9 @@ from app.services.option_words import OPTION_FIELDS
 from scripts.box import Server
 from tests.support import encoded, page_file, picture
 
-# Of two tests: 2,000 requests.
+# Of two tests: 1,000 requests.
 fuzzed = settings(
-    max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=500, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 PHOTO_PATHS = (
