@@ -20,7 +20,7 @@ from tests.browser.conftest import Visit
 from tests.browser.people import CUT_OUT, LIMIT_MS, answer_once, choose, come, entries, slow_uploads, wait_for
 from tests.support import encoded
 
-CROWD = 4
+CROWD = 3
 LARGE = (6000, 4000)
 # Keeps every line that is said while the photo is worked on.
 _LISTEN = """() => {

@@ -141,8 +141,10 @@ def differences(painted: Pixels, file: bytes) -> Pixels:
     """How far each pixel is off in its worst channel; of what is see-through, on black and by the alpha itself."""
     expected = np.asarray(opened(file).convert("RGBA"))
     assert painted.shape == expected.shape
-    seen = [np.dstack([each[:, :, :3] * (each[:, :, 3:] / 255), each[:, :, 3]]) for each in (painted, expected)]
-    return np.asarray(np.rint(np.abs(seen[0] - seen[1])).max(axis=2))
+    seen = [each.astype(np.float32) for each in (painted, expected)]
+    for each in seen:
+        each[:, :, :3] *= each[:, :, 3:] / 255
+    return np.asarray(np.rint(np.abs(seen[0] - seen[1]).max(axis=2)))
 
 
 def check(studio: Studio, look: Look, words: dict[str, str], image: bytes | None = None, *, how: str = "now") -> None:
