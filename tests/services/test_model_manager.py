@@ -183,7 +183,8 @@ def test_no_photo_is_too_small_or_too_long_for_the_network(settings: Settings, s
     assert saliency.size <= 320 * 320 * 1.2
 
 
-def test_many_threads_get_one_session_and_the_same_result(settings: Settings) -> None:
+def test_many_threads_get_one_session_and_the_same_result(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_manager, "LOAD_WAIT_S", 60)  # here nobody is sent on to the other network
     manager = ModelManager(settings, BIG)
     sessions: list[object] = []
     maps: list[np.ndarray] = []
