@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from scripts.box import Server
 from tests.support import need, need_program, page_file
@@ -21,6 +21,9 @@ NO_RESOURCE = "Failed to load resource"
 
 # Imports a module of the page by its name.
 LOAD = f"window.load = (name) => import(`{page_file('js/')}${{name}}`);"
+
+# As long as Playwright waits for all else: a machine may be busy.
+expect.set_options(timeout=30_000)
 
 Visit = Callable[..., Page]
 

@@ -17,7 +17,6 @@ Pixels = np.ndarray[Any, Any]
 Point = tuple[float, float]
 
 CUT_OUT = "**/api/remove-background"
-LIMIT_MS = 30_000
 # Frames in which the page has time to paint what was asked for.
 MOST_FRAMES = 300
 # The line that `across` draws, in the pixels of a photo of 400 × 267, well within the brush's rim.
@@ -43,7 +42,7 @@ def choose(page: Page, *photos: Path) -> None:
 
 def wait_for(page: Page, state: str) -> None:
     """Wait until the photo on the stage is in this state."""
-    page.wait_for_selector(f"#cut[data-state={state}]", timeout=LIMIT_MS)
+    page.wait_for_selector(f"#cut[data-state={state}]")
 
 
 def cut_out(page: Page, *photos: Path) -> None:
@@ -51,7 +50,7 @@ def cut_out(page: Page, *photos: Path) -> None:
     come(page)
     choose(page, *photos)
     wait_for(page, "done")
-    expect(entries(page, "done")).to_have_count(len(photos), timeout=LIMIT_MS)
+    expect(entries(page, "done")).to_have_count(len(photos))
 
 
 @contextmanager
@@ -137,7 +136,7 @@ def eventually(page: Page, is_so: Callable[[], bool]) -> bool:
 
 def download(page: Page, button: str = "#download") -> tuple[str, bytes]:
     """Name and bytes of the file that a button saves."""
-    with page.expect_download(timeout=LIMIT_MS) as saved:
+    with page.expect_download() as saved:
         page.locator(button).click()
     return saved.value.suggested_filename, Path(saved.value.path()).read_bytes()
 

@@ -18,7 +18,6 @@ from app.routes import language
 from scripts.box import Server
 from tests.browser.conftest import Visit
 from tests.browser.people import (
-    LIMIT_MS,
     LINE,
     Gate,
     across,
@@ -158,7 +157,7 @@ def test_a_webp_that_is_turned_by_its_exif_is_the_same_way_up_before_and_after(
     assert upright.shape == (480, 360, 3)
     cut_out(page, turned)
     expect(page.locator("#status")).to_contain_text("360 × 480 px")
-    expect(page.locator("#split")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator("#split")).to_be_visible()
     before = result_on(page, 360, 480, split=100)
     assert np.abs(before - upright).max() <= 2
     file = np.asarray(opened(download(page)[1]))
@@ -189,7 +188,7 @@ def test_who_cannot_see_the_original_yet_can_work_on_the_cut_out(
     assert alpha_of(page)[LINE].max() == 0
     gate.open()
     pick(page, "brush", "off")
-    expect(page.locator("#split")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator("#split")).to_be_visible()
     original = np.asarray(Image.open(photos["girl"]).convert("RGB")).astype(int)
     assert np.abs(result_on(page, 400, 267, split=100) - original).mean() < 10
     assert alpha_of(page)[LINE].max() == 0, "the stroke is still there"
@@ -217,8 +216,8 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_told(visit: Visit, photos: d
     gate.wait(2)
     gone.unlink()
     gate.open()
-    expect(entries(page, "failed")).to_have_count(1, timeout=LIMIT_MS)
-    expect(entries(page, "done")).to_have_count(2, timeout=LIMIT_MS)
+    expect(entries(page, "failed")).to_have_count(1)
+    expect(entries(page, "done")).to_have_count(2)
     entries(page, "failed").locator(".thumb").click()
     expect(page.get_by_role("alert")).to_have_text(SENTENCES["error.unreadable_file"])
 
@@ -307,7 +306,7 @@ def test_a_file_under_way_keeps_its_format_when_another_is_chosen(page: Page, ph
     open_part(page, "File format")
     pick(page, "format", "webp")
     gate = Gate(page)
-    with page.expect_download(timeout=LIMIT_MS) as saved:
+    with page.expect_download() as saved:
         page.locator("#download").click()
         gate.wait()
         pick(page, "format", "jpeg")
@@ -321,7 +320,7 @@ def test_a_zip_under_way_stays_in_one_format(page: Page, photos: dict[str, Path]
     open_part(page, "File format")
     pick(page, "format", "webp")
     gate = Gate(page)
-    with page.expect_download(timeout=LIMIT_MS) as saved:
+    with page.expect_download() as saved:
         page.locator("#zip").click()
         gate.wait()
         pick(page, "format", "jpeg")
@@ -350,7 +349,7 @@ def test_a_photo_can_be_called_back_while_its_answer_comes(page: Page, photos: d
     come(page)
     with slow_answers(page):
         choose(page, photos["girl"])
-        expect(page.locator("#busy-line")).to_have_text(SENTENCES["state.receiving"], timeout=LIMIT_MS)
+        expect(page.locator("#busy-line")).to_have_text(SENTENCES["state.receiving"])
         page.get_by_role("button", name="Cancel").click()
         wait_for(page, "cancelled")
     page.get_by_role("button", name="Try again").click()

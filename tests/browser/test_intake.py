@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from scripts.box import Server
 from tests import fake_internet
 from tests.browser.conftest import Visit
-from tests.browser.people import LIMIT_MS, choose, come, cut_out, entries, wait_for
+from tests.browser.people import choose, come, cut_out, entries, wait_for
 from tests.support import encoded
 
 ADDRESS = "http://photos.example/a%20girl.png"
@@ -71,7 +71,7 @@ def test_several_photos_are_chosen_at_once(page: Page, photos: dict[str, Path]) 
 def test_the_same_photo_can_be_chosen_again(page: Page, photos: dict[str, Path]) -> None:
     cut_out(page, photos["girl"])
     choose(page, photos["girl"])
-    expect(entries(page, "done")).to_have_count(2, timeout=LIMIT_MS)
+    expect(entries(page, "done")).to_have_count(2)
 
 
 def test_photos_are_dropped_anywhere_on_the_page(page: Page, photos: dict[str, Path]) -> None:
@@ -88,7 +88,7 @@ def test_photos_are_dropped_anywhere_on_the_page(page: Page, photos: dict[str, P
     expect(page.get_by_text("Drop photos here")).to_be_visible()
     drag("drop")
     expect(page.get_by_text("Drop photos here")).to_be_hidden()
-    expect(entries(page, "done")).to_have_count(2, timeout=LIMIT_MS)
+    expect(entries(page, "done")).to_have_count(2)
 
 
 def test_a_picture_is_pasted_from_the_clipboard(visit: Visit, photos: dict[str, Path]) -> None:
@@ -117,7 +117,7 @@ def test_a_photo_of_an_iphone_is_cut_out_and_seen_before_and_after(
     heic = tmp_path / "IMG_1.HEIC"
     pillow_heif.from_pillow(Image.open(photos["girl"]).convert("RGB")).save(heic)
     cut_out(page, heic)
-    expect(page.locator("#split")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator("#split")).to_be_visible()
     expect(entries(page).locator("canvas")).to_be_visible()
 
 

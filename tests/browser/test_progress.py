@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from scripts.box import Server
 from tests.browser.conftest import Visit
-from tests.browser.people import CUT_OUT, LIMIT_MS, answer_once, choose, come, entries, slow_uploads, wait_for
+from tests.browser.people import CUT_OUT, answer_once, choose, come, entries, slow_uploads, wait_for
 from tests.support import encoded
 
 CROWD = 3
@@ -105,7 +105,7 @@ def test_the_place_in_the_queue_is_told_and_a_photo_can_be_called_back(
     come(page)
     with crowd(one_slot, photos["bike"]):
         choose(page, photos["girl"])
-        expect(page.locator("#busy-line")).to_contain_text("In the queue:", timeout=LIMIT_MS)
+        expect(page.locator("#busy-line")).to_contain_text("In the queue:")
         with page.expect_event("requestfailed", lambda request: request.url.endswith("/remove-background")) as gone:
             page.get_by_role("button", name="Cancel").click()
         wait_for(page, "cancelled")
@@ -127,7 +127,7 @@ def test_the_place_is_counted_in_photos_that_are_before_it(
     listen(page)
     with crowd(one_slot, photos["bike"]):
         choose(page, photos["girl"])
-        expect(page.locator("#busy-line")).to_have_text("In the queue: yours is next", timeout=LIMIT_MS)
+        expect(page.locator("#busy-line")).to_have_text("In the queue: yours is next")
     wait_for(page, "done")
     said = [
         "In the queue: 2 photos are before yours",
@@ -237,8 +237,8 @@ def test_one_bad_photo_does_not_hold_up_the_others(
     page = visit(may_fail=True)
     come(page)
     choose(page, bad_files["notes.jpg"], photos["girl"], photos["hockey"])
-    expect(entries(page, "failed")).to_have_count(1, timeout=LIMIT_MS)
-    expect(entries(page, "done")).to_have_count(2, timeout=LIMIT_MS)
+    expect(entries(page, "failed")).to_have_count(1)
+    expect(entries(page, "done")).to_have_count(2)
 
 
 def test_a_server_out_of_reach_is_said_and_tried_again(visit: Visit, photos: dict[str, Path]) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Request, expect
 
 from scripts.box import Server
 from tests.browser.conftest import Visit
-from tests.browser.people import LIMIT_MS, choose, come, cut_out, entries, pick, slow_uploads, stage, wait_for
+from tests.browser.people import choose, come, cut_out, entries, pick, slow_uploads, stage, wait_for
 
 LEFT_BEHIND = """async () => ({
   local: { ...localStorage }, session: { ...sessionStorage }, cookies: document.cookie,
@@ -155,12 +155,12 @@ def test_the_network_that_comes_with_the_app_is_told_like_any_other(
 ) -> None:
     page = visit(url=server_without_u2netp.url)
     cut_out(page, photos["girl"])
-    expect(page.locator("#status")).to_contain_text("400 × 267 px · tinycut · ", timeout=LIMIT_MS)
+    expect(page.locator("#status")).to_contain_text("400 × 267 px · tinycut · ")
     expect(page.locator("#notice")).not_to_contain_text("OpenCV")
 
 
 def test_the_fallback_is_told(visit: Visit, server_without_networks: Server, photos: dict[str, Path]) -> None:
     page = visit(url=server_without_networks.url)
     cut_out(page, photos["girl"])
-    expect(page.locator("#status")).to_contain_text("OpenCV", timeout=LIMIT_MS)
+    expect(page.locator("#status")).to_contain_text("OpenCV")
     expect(page.locator("#notice")).to_contain_text("A simpler method (OpenCV) was used")

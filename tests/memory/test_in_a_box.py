@@ -64,7 +64,7 @@ def test_16_clients_at_once_are_answered_or_sent_away_and_health_answers_through
 ) -> None:
     with server_in(512, model_env, tmp_path / "log") as (box, server):
         workers = server.worker_pids()
-        found = load.crowd(server, photos, clients=16, seconds=15, comes_back=False)
+        found = load.crowd(server, photos, clients=16, seconds=10, comes_back=False)
         assert box.kills == 0
         assert server.worker_pids() == workers
         assert found.tally.broken == []
@@ -208,9 +208,9 @@ def test_without_u2netp_memory_stays_level_too(photos: list[Path], tmp_path: Pat
     large = [photo for photo in photos if photo.name == "bike.jpg"]
     offline = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
     with server_in(512, offline, tmp_path / "log", app) as (box, server):
-        (first, after_tenth_mb), (rest, after_last_mb) = load.levels(server, large, count=40, clients=2)
+        (first, after_tenth_mb), (rest, after_last_mb) = load.levels(server, large, count=25, clients=2)
         assert box.kills == 0
-        assert first.methods + rest.methods == {method: 40}
+        assert first.methods + rest.methods == {method: 25}
         assert abs(after_last_mb - after_tenth_mb) < 20
 
 
