@@ -96,9 +96,10 @@ def photos(data_dir: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def blank(page: Page) -> Page:
-    """Nothing but a text of the page's origin, for tests of single modules, which `load` them by name: the page itself
-    would be at work on its example beside them."""
+    """A file of the page, shown as text, for tests of single modules, which `load` them by name: the page itself would
+    be at work on its example beside them."""
     page.add_init_script(LOAD)
+    # Chromium asks for one where no page names it; a 404 would be logged as an error.
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     page.goto(page_file("style.css"))
     return page

@@ -78,13 +78,13 @@ def test_axe_finds_nothing_in_any_state(
     assert found == dict.fromkeys(found, {})
 
 
-def too_wide(page: Page) -> list[str]:
-    """What is wider than the screens of phones."""
-    found = []
-    for width in (320, 360):
+def too_wide(page: Page) -> dict[int, list[str]]:
+    """What is wider than the screens of phones: their width → what."""
+    found = {}
+    for width in (360, 320):
         page.set_viewport_size({"width": width, "height": 640})
-        found += page.evaluate(TOO_WIDE)
-    return found
+        found[width] = page.evaluate(TOO_WIDE)
+    return {width: wide for width, wide in found.items() if wide}
 
 
 @pytest.mark.parametrize("code", language.STRINGS)
@@ -93,12 +93,12 @@ def test_nothing_is_wider_than_a_phone(visit: Visit, photos: dict[str, Path], co
     page = visit(viewport={"width": 320, "height": 640})
     come(page, f"/?lang={code}")
     page.evaluate("(direction) => { document.documentElement.dir = direction; }", direction)
-    assert too_wide(page) == []
+    assert too_wide(page) == {}
     choose(page, photos["girl"], photos["hockey"])
     expect(entries(page, "done")).to_have_count(2)
     page.evaluate(OPEN_ALL)
     page.evaluate(SHOW_ALL_PARTS)
-    assert too_wide(page) == []
+    assert too_wide(page) == {}
 
 
 def test_before_is_on_the_right_where_one_reads_from_there(page: Page, photos: dict[str, Path]) -> None:

@@ -22,7 +22,7 @@ from scripts import load, measure
 from scripts.box import MIB, Box, BoxUnavailable, Server, boxed_server
 from tests.support import encoded, picture
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.heavy
 
 SMALL_TEXT = b64encode(encoded(picture()))
 REQUIRE_BOX = "TINYCUT_REQUIRE_MODEL"
@@ -208,9 +208,9 @@ def test_without_u2netp_memory_stays_level_too(photos: list[Path], tmp_path: Pat
     large = [photo for photo in photos if photo.name == "bike.jpg"]
     offline = {"U2NET_HOME": str(tmp_path), "AUTO_DOWNLOAD": "0"}
     with server_in(512, offline, tmp_path / "log", app) as (box, server):
-        (first, after_tenth_mb), (rest, after_last_mb) = load.levels(server, large, count=25, clients=2)
+        (first, after_tenth_mb), (rest, after_last_mb) = load.levels(server, large, count=40, clients=2)
         assert box.kills == 0
-        assert first.methods + rest.methods == {method: 25}
+        assert first.methods + rest.methods == {method: 40}
         assert abs(after_last_mb - after_tenth_mb) < 20
 
 

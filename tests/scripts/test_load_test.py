@@ -110,7 +110,7 @@ def test_photos_of_a_run_are_many_and_of_many_sizes(data_dir):
     assert max(width * height for width, height in sizes) == 3000 * 2000
 
 
-@pytest.mark.alone
+@pytest.mark.heavy
 def test_every_photo_sent_by_real_clients_is_answered_by_the_server_in_its_box(data_dir, tmp_path):
     try:
         with Box(512):
