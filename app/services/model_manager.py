@@ -39,9 +39,9 @@ BALANCED = TIERS[DEFAULT_TIER]
 # with less left than this, starting one would get the process killed.
 PUBLISHED_FORM, SHIPPED_FORM = "published", "shipped"
 INFERENCE_MB = {INT8: 65, FLOAT: 95, PUBLISHED_FORM: 300, SHIPPED_FORM: 25}
-# The mean of two looks, the second smaller and mirrored, finds more than either where the network is small: 0.02 of IoU
-# (python -m training.looks). u2netp gains less than 0.01 by it for twice its time.
-SHIPPED_MIRRORED_SHARE = 0.5625
+# The area of a second look, at the mirrored photo, over that of the first, for the forms that take one: the mean of
+# both finds more than either, 0.01 of IoU more than the first (python -m training.looks).
+MIRRORED_SHARE = {SHIPPED_FORM: 0.5625}
 # These fit into a small host.
 SMALL_MODELS = (TINY_MODEL, SHIPPED_MODEL)
 # rembg with its own arena takes at most so much for a small model, and so many times the file's size more for a large.
@@ -87,22 +87,12 @@ class Session(Protocol):
 class OnnxSession:
     """u2netp or the shipped network in onnxruntime, with memory that every run gives back.
 
-    `form` is one of INFERENCE_MB; `area_px` is the input that the network was trained for, height times width;
-    `mirrored_share` the area of a second look at the mirrored photo, over that of the first (0: there is none).
+    `form` is one of INFERENCE_MB; `area_px` is the input that the network was trained for, height times width.
     `keeps_memory` tells whether onnxruntime's growing arena is on, as it itself says.
     """
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        name: str,
-        method: str,
-        form: str,
-        area_px: int,
-        mirrored_share: float,
-        host: Callable[[], Host],
-        threads: int,
+        self, path: Path, *, name: str, method: str, form: str, area_px: int, host: Callable[[], Host], threads: int
     ) -> None:
         ort = _import_or_unavailable("onnxruntime")
         self.name = name
@@ -110,7 +100,7 @@ class OnnxSession:
         self._faults = _onnxruntime_faults(ort)
         self.form = form
         self._area_px = area_px
-        self._mirrored_share = mirrored_share
+        self._mirrored_share = MIRRORED_SHARE.get(form, 0.0)
         self._host = host
         self._one_at_a_time = threading.Lock()
         try:
@@ -434,14 +424,7 @@ class ModelManager:
 
     def _load_shipped(self) -> Session:
         model = shipped_model.find()
-        return self._open(
-            model.path,
-            SHIPPED_FORM,
-            name=SHIPPED_MODEL,
-            method=SHIPPED_MODEL,
-            area_px=model.area_px,
-            mirrored_share=SHIPPED_MIRRORED_SHARE,
-        )
+        return self._open(model.path, SHIPPED_FORM, name=SHIPPED_MODEL, method=SHIPPED_MODEL, area_px=model.area_px)
 
     def _load_tiny(self, source: Path) -> Session:
         session = self._open_rewritten(source) or self._open(source, PUBLISHED_FORM)
@@ -478,19 +461,10 @@ class ModelManager:
         name: str = TINY_MODEL,
         method: str = "tiny_u2net",
         area_px: int = preprocess.TRAINED_SIDE_PX**2,
-        mirrored_share: float = 0.0,
     ) -> OnnxSession:
         memory.tune_allocator()
-        return OnnxSession(
-            path,
-            name=name,
-            method=method,
-            form=form,
-            area_px=area_px,
-            mirrored_share=mirrored_share,
-            host=lambda: self.host,
-            threads=self.threads,
-        )
+        host, threads = lambda: self.host, self.threads
+        return OnnxSession(path, name=name, method=method, form=form, area_px=area_px, host=host, threads=threads)
 
     def _load_rembg(self, name: str, source: Path) -> Session:
         kind = _rembg_kind(name)
